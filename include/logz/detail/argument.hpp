@@ -1,0 +1,128 @@
+// SPDX-License-Identifier: MIT
+//
+// Arguments of a call: what they must be, and how a direct-access or a lazy expression becomes slices.
+#pragma once
+
+#include <utility>
+
+#include "aliasing.hpp"
+#include "errors.hpp"
+#include "slices.hpp"
+
+LOGZ_NAMESPACE_BEGIN
+namespace detail {
+
+template <class X>
+inline constexpr bool is_direct = Eigen::internal::has_direct_access<std::remove_const_t<X>>::ret != 0;
+
+template <class S>
+inline constexpr bool is_supported_scalar =
+    Eigen::NumTraits<S>::IsComplex == 0 && Eigen::NumTraits<S>::IsInteger == 0;
+
+/// The compile-time errors every argument can make: one line each. False where a static_assert has spoken;
+/// the caller's body then stays empty, so that no other error follows.
+template <class X>
+constexpr bool check_scalar() {
+  using Traits = Eigen::NumTraits<typename X::Scalar>;
+  static_assert(!Traits::IsComplex,
+                "logz: complex numbers are not ordered; softmax and its family take real scalars");
+  static_assert(Traits::IsComplex || !Traits::IsInteger,
+                "logz: integer scalars cannot hold the result; cast first, as in x.cast<float>()");
+  return is_supported_scalar<typename X::Scalar>;
+}
+
+template <class X>
+constexpr bool check_vector() {
+  static_assert(
+      X::IsVectorAtCompileTime,
+      "logz: a matrix needs an axis; write x.rowwise(), x.colwise(), or x.reshaped() for one slice of all");
+  return check_scalar<X>() && X::IsVectorAtCompileTime;
+}
+
+template <class X, class Y>
+constexpr bool check_same_scalar() {
+  constexpr bool same = std::is_same_v<typename X::Scalar, typename Y::Scalar>;
+  static_assert(
+      same, "logz: all arguments of a call have the same scalar type; write .cast<Scalar>() on one of them");
+  return same;
+}
+
+/// A vector is one slice along itself.
+template <class X>
+inline constexpr int vector_direction = X::RowsAtCompileTime == 1 ? Eigen::Horizontal : Eigen::Vertical;
+
+/// An argument cut into slices by CutInto (cut_along or one_per_slice), held as Eigen's own expressions hold
+/// theirs: a plain object by reference, any other expression by value.
+template <class X, class CutInto>
+class argument {
+ public:
+  using Xpr = std::remove_const_t<X>;
+  using Scalar = typename Xpr::Scalar;
+  using Cut = CutInto;
+  static constexpr bool direct = is_direct<Xpr>;
+  static constexpr bool per_slice = std::is_same_v<Cut, one_per_slice>;
+  static constexpr bool lazy_slices = !direct && !per_slice;
+
+  explicit argument(const Xpr& xpr) : xpr_(xpr) {}
+
+  const Xpr& xpr() const { return xpr_; }
+
+  /// How a direct argument shares memory with the destination. One number per slice, read while slices are
+  /// written, never works in place.
+  sharing sharing_with(const slice_shape& shape, const grid& destination) const {
+    if constexpr (direct) {
+      const grid mine = grid_of(shape, slices_of(xpr_, Cut{}));
+      if (!overlap(mine, destination)) return sharing::none;
+      return !per_slice && same_place(mine, destination) ? sharing::in_place : sharing::conflict;
+    } else {
+      (void)shape, (void)destination;  // for lazy arguments Eigen's own rule holds
+      return sharing::none;
+    }
+  }
+
+ private:
+  typename Eigen::internal::ref_selector<Xpr>::type xpr_;
+};
+
+/// An argument in memory while a call runs: where it lies already.
+template <class Argument, bool Direct = Argument::direct>
+class staged {
+ public:
+  staged(const Argument& a, bool) : argument_(a) {}
+  template <class Dst>
+  void place_in(Dst&) {}
+  slices<const typename Argument::Scalar> view() const {
+    return slices_of(argument_.xpr(), typename Argument::Cut{});
+  }
+
+ private:
+  const Argument& argument_;
+};
+
+/// A lazy argument in memory: evaluated into a copy or, by place_in, into the call's destination.
+template <class Argument>
+class staged<Argument, false> {
+ public:
+  staged(const Argument& a, bool in_destination) : argument_(a), in_destination_(in_destination) {
+    if (!in_destination) copy_ = a.xpr();
+  }
+  template <class Dst>
+  void place_in(Dst& dst) {
+    if (!in_destination_) return;
+    // Not by operator=, which a destination of the other kind (Array, Matrix) does not have.
+    Eigen::internal::call_assignment(dst, argument_.xpr());
+    placed_ = slices_of(dst, typename Argument::Cut{});
+  }
+  slices<const typename Argument::Scalar> view() const {
+    return in_destination_ ? placed_ : slices_of(copy_, typename Argument::Cut{});
+  }
+
+ private:
+  const Argument& argument_;
+  bool in_destination_;
+  typename Argument::Xpr::PlainObject copy_;
+  slices<const typename Argument::Scalar> placed_{};
+};
+
+}  // namespace detail
+LOGZ_NAMESPACE_END

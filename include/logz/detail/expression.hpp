@@ -1,0 +1,160 @@
+// SPDX-License-Identifier: MIT
+//
+// The expression that the array functions return: a guest among Eigen's own, evaluated straight into its
+// destination.
+#pragma once
+
+#include <memory>
+#include <tuple>
+
+#include "argument.hpp"
+
+LOGZ_NAMESPACE_BEGIN
+namespace detail {
+template <class Call>
+class slice_expression;
+}  // namespace detail
+LOGZ_NAMESPACE_END
+
+namespace Eigen {
+namespace internal {
+template <class Call>
+struct traits<logz::detail::slice_expression<Call>> : traits<typename Call::PlainObject> {
+  enum { Flags = traits<typename Call::PlainObject>::Flags & RowMajorBit };
+};
+}  // namespace internal
+}  // namespace Eigen
+
+LOGZ_NAMESPACE_BEGIN
+namespace detail {
+
+/// Call: { PlainObject, name, rows(), cols(), needs_temporary(dst), run(dst) }, a function with its checked
+/// arguments.
+template <class Call>
+class slice_expression : public Eigen::internal::generic_xpr_base<slice_expression<Call>>::type {
+ public:
+  using Base = typename Eigen::internal::generic_xpr_base<slice_expression<Call>>::type;
+  using Scalar = typename Call::PlainObject::Scalar;
+  using Nested = typename Eigen::internal::ref_selector<slice_expression>::type;
+  using NestedExpression = slice_expression;
+
+  explicit slice_expression(const Call& call) : call_(call) {}
+
+  Index rows() const { return call_.rows(); }
+  Index cols() const { return call_.cols(); }
+  const Call& call() const { return call_; }
+
+  // One coefficient would cost the whole slice: evaluate into a matrix first.
+  Scalar coeff(Index) const = delete;
+  Scalar coeff(Index, Index) const = delete;
+  Scalar operator()(Index) const = delete;
+  Scalar operator()(Index, Index) const = delete;
+  Scalar operator[](Index) const = delete;
+
+ private:
+  Call call_;
+};
+
+template <class Call>
+slice_expression<Call> make_expression(const Call& call) {
+  return slice_expression<Call>(call);
+}
+
+template <class Dst>
+inline constexpr bool is_plain_object = std::is_base_of_v<Eigen::PlainObjectBase<Dst>, Dst>;
+
+/// A destination that takes any shape its type allows: a matrix or array, or the transpose or the other
+/// kind's view of one.
+template <class Dst>
+struct resizable : std::bool_constant<is_plain_object<Dst>> {};
+template <class X>
+struct resizable<Eigen::Transpose<X>> : resizable<X> {};
+template <class X>
+struct resizable<Eigen::ArrayWrapper<X>> : resizable<X> {};
+template <class X>
+struct resizable<Eigen::MatrixWrapper<X>> : resizable<X> {};
+
+template <class Dst>
+bool can_resize_to(Index rows, Index cols) {
+  const auto fits = [](int fixed, int max, Index n) {
+    return (fixed == Eigen::Dynamic || fixed == n) && (max == Eigen::Dynamic || n <= max);
+  };
+  return resizable<Dst>::value && fits(Dst::RowsAtCompileTime, Dst::MaxRowsAtCompileTime, rows) &&
+         fits(Dst::ColsAtCompileTime, Dst::MaxColsAtCompileTime, cols);
+}
+
+/// Throws unless dst has or can take the shape.
+template <class Dst>
+void check_destination(const Dst& dst, Index rows, Index cols, const char* function) {
+  if ((dst.rows() == rows && dst.cols() == cols) || can_resize_to<Dst>(rows, cols)) return;
+  raise<std::invalid_argument>(std::string("logz::") + function + ": the result is " +
+                               shape_text(rows, cols) + ", but the destination is " +
+                               shape_text(dst.rows(), dst.cols()) + " and cannot be resized");
+}
+
+template <class Dst>
+void resize_to(Dst& dst, Index rows, Index cols) {
+  if constexpr (resizable<Dst>::value) {
+    if (dst.rows() != rows || dst.cols() != cols) dst.resize(rows, cols);
+  }
+}
+
+/// dst = call, with no temporary unless the destination conflicts with an argument or has no memory of its
+/// own.
+template <class Dst, class Call>
+void assign(Dst& dst, const Call& call) {
+  const Index rows = call.rows();
+  const Index cols = call.cols();
+  check_destination(dst, rows, cols, Call::name);
+  if constexpr (is_direct<Dst>) {
+    if (!call.needs_temporary(dst)) {
+      resize_to(dst, rows, cols);
+      return call.run(dst);
+    }
+  }
+  typename Call::PlainObject result(rows, cols);
+  call.run(result);
+  resize_to(dst, rows, cols);
+  Eigen::internal::call_assignment_no_alias(dst, result);
+}
+
+}  // namespace detail
+LOGZ_NAMESPACE_END
+
+namespace Eigen {
+namespace internal {
+
+// `=`, construction and `.noalias() =`.
+template <class Dst, class Call, class DstScalar, class Scalar>
+struct Assignment<Dst, logz::detail::slice_expression<Call>, assign_op<DstScalar, Scalar>, Dense2Dense> {
+  using Source = logz::detail::slice_expression<Call>;
+  static void run(Dst& dst, const Source& source, const assign_op<DstScalar, Scalar>&) {
+    static_assert(
+        std::is_same_v<DstScalar, Scalar>,
+        "logz: the destination has another scalar type than the input; write .cast<Scalar>() on the input, "
+        "as in softmax(x.cast<double>().rowwise())");
+    if constexpr (std::is_same_v<DstScalar, Scalar> && logz::detail::is_supported_scalar<Scalar>) {
+      logz::detail::assign(dst, source.call());
+    }
+  }
+};
+
+// Inside a larger expression: evaluated once, into a temporary.
+template <class Call>
+struct evaluator<logz::detail::slice_expression<Call>> : evaluator<typename Call::PlainObject> {
+  using Source = logz::detail::slice_expression<Call>;
+  using PlainObject = typename Call::PlainObject;
+  using Base = evaluator<PlainObject>;
+  enum { Flags = Base::Flags | EvalBeforeNestingBit };
+
+  explicit evaluator(const Source& source) : result_(source.rows(), source.cols()) {
+    logz::detail::assign(result_, source.call());
+    ::new (static_cast<Base*>(this)) Base(result_);
+  }
+
+ private:
+  PlainObject result_;
+};
+
+}  // namespace internal
+}  // namespace Eigen

@@ -1,0 +1,199 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+
+#include <array>
+
+#include "../loss_options.hpp"
+#include "functions.hpp"
+#include "reduction.hpp"
+#include "targets.hpp"
+
+LOGZ_NAMESPACE_BEGIN
+namespace detail {
+
+/// The factor of a reduction: 1, or 1 / samples.
+template <class C, class Options>
+C reduction_factor(const Options& options, Index samples) {
+  return options.reduction == reduction::mean ? C(C(1) / C(static_cast<double>(samples))) : C(1);
+}
+
+/// The reduced loss of a sum over the samples: mean divides, and is NaN without samples.
+template <class Loss, class C, class Options>
+Loss reduced(const compensated_sum<C>& sum, const Options& options, Index samples) {
+  const C total = sum.value();
+  return static_cast<Loss>(options.reduction == reduction::mean ? C(total / C(static_cast<double>(samples)))
+                                                                : total);
+}
+
+template <class Grad>
+constexpr bool is_writable_grad() {
+  using G = std::remove_reference_t<Grad>;
+  if constexpr (std::is_base_of_v<Eigen::EigenBase<std::remove_const_t<G>>, std::remove_const_t<G>>) {
+    constexpr bool writable =
+        (Eigen::internal::traits<std::remove_const_t<G>>::Flags & Eigen::LvalueBit) != 0;
+    return writable && !std::is_const_v<G> && (std::is_lvalue_reference_v<Grad> || !is_plain_object<G>);
+  } else {
+    return false;
+  }
+}
+
+template <class Grad>
+constexpr bool check_grad() {
+  static_assert(
+      is_writable_grad<Grad>(),
+      "logz: grad must be writable: a non-const matrix, array or vector, or a Block, Map or Ref of one");
+  return is_writable_grad<Grad>();
+}
+
+/// -log p of the targets, summed, from logits x.
+template <class Argument, class Targets>
+auto cross_entropy_sum(const Argument& x, const slice_shape& shape, const Targets& targets) {
+  using Scalar = typename Argument::Scalar;
+  using C = compute_t<Scalar>;
+  compensated_sum<C> sum;
+  std::array<log_partition<C>, slice_block> z;
+  std::array<C, slice_block> target_logit;
+  std::array<Index, slice_block> target;
+  for_each_block(
+      x, shape,
+      [&](const slice_shape& piece, const slices<const Scalar>& values, Index first, Index start) {
+        if (start == 0) copy_targets(targets, first, piece.inner, target);
+        engine::take_piece(piece, values, z.data());
+        for (std::size_t i = 0; i < static_cast<std::size_t>(piece.inner); ++i) {
+          const Index position = target[i] - start;
+          if (position < 0 || position >= piece.length) continue;
+          target_logit[i] =
+              static_cast<C>(values.slice(0, static_cast<Index>(i))[position * values.length_stride]);
+        }
+      },
+      [&](Index, Index count) {
+        for (std::size_t i = 0; i < static_cast<std::size_t>(count); ++i) {
+          sum.add(engine::cross_entropy(z[i], target_logit[i]));
+          z[i] = {};
+        }
+      });
+  return sum;
+}
+
+/// The gradient by the logits, scaled, with the sum of the losses on the way.
+template <class Targets, class C>
+struct cross_entropy_gradient {
+  static constexpr const char* name = "cross_entropy_with_grad";
+  const Targets& targets;
+  C scale;
+  compensated_sum<C>& sum;
+
+  template <class S>
+  void run(const slice_shape& shape, const slices<const S>& x, const slices<S>& out) const {
+    std::array<Index, slice_block> target;
+    std::array<C, slice_block> losses;
+    for (Index first = 0; first < shape.inner; first += slice_block) {
+      const slice_shape block{1, shape.length, std::min(slice_block, shape.inner - first)};
+      copy_targets(targets, first, block.inner, target);
+      engine::cross_entropy_with_grad(block, x.from(first, 0), target.data(), scale, losses.data(),
+                                      out.from(first, 0));
+      for (std::size_t i = 0; i < static_cast<std::size_t>(block.inner); ++i) sum.add(losses[i]);
+    }
+  }
+};
+
+/// The gradient of nll_loss by the log-probabilities: -scale at the target, 0 elsewhere.
+template <class Targets, class C>
+struct nll_gradient {
+  static constexpr const char* name = "nll_loss_with_grad";
+  const Targets& targets;
+  C scale;
+
+  template <class S>
+  void run(const slice_shape& shape, const slices<S>& out) const {
+    using Position = decltype(targets.size());
+    for (Index i = 0; i < shape.inner; ++i) {
+      S* slice = out.slice(0, i);
+      for (Index l = 0; l < shape.length; ++l) slice[l * out.length_stride] = static_cast<S>(C(0));
+      slice[static_cast<Index>(targets[static_cast<Position>(i)]) * out.length_stride] =
+          static_cast<S>(C(-scale));
+    }
+  }
+};
+
+/// The losses of the slices of an expression, their arguments checked. Valid: no static_assert has spoken;
+/// where one has, the bodies stay empty and add no lines to it.
+template <class X, int Direction, class Targets, bool Valid>
+class classification {
+ public:
+  using Scalar = typename X::Scalar;
+  using C = compute_t<Scalar>;
+  using Loss = loss_t<Scalar>;
+  using Argument = argument<X, cut_along<Direction>>;
+
+  classification(const char* function, const X& x, const Targets& targets)
+      : x_(x), shape_(shape_of(x, cut_along<Direction>{})), targets_(targets) {
+    if constexpr (Valid) check_targets(function, targets, shape_.inner, shape_.length, x.rows(), x.cols());
+  }
+
+  template <class Options>
+  Loss cross_entropy(const Options& options) const {
+    if constexpr (Valid) return reduced<Loss>(cross_entropy_sum(x_, shape_, targets_), options, shape_.inner);
+    return Loss{};
+  }
+
+  template <class Grad, class Options>
+  Loss cross_entropy_with_grad(Grad& grad, const Options& options) const {
+    if constexpr (Valid && check_grad<Grad>()) {
+      compensated_sum<C> sum;
+      const cross_entropy_gradient<Targets, C> gradient{targets_, reduction_factor<C>(options, shape_.inner),
+                                                        sum};
+      Eigen::internal::call_assignment(grad, map_expression<Direction>(gradient, x_.xpr(), x_));
+      return reduced<Loss>(sum, options, shape_.inner);
+    }
+    return Loss{};
+  }
+
+  template <class Options>
+  Loss nll_loss(const Options& options) const {
+    if constexpr (Valid) {
+      const Eigen::internal::evaluator<typename Argument::Xpr> log_p(x_.xpr());
+      using Position = decltype(targets_.size());
+      compensated_sum<C> sum;
+      for (Index n = 0; n < shape_.inner; ++n) {
+        const auto target = static_cast<Index>(targets_[static_cast<Position>(n)]);
+        const bool rowwise = Direction == Eigen::Horizontal;
+        sum.add(C(-static_cast<C>(rowwise ? log_p.coeff(n, target) : log_p.coeff(target, n))));
+      }
+      return reduced<Loss>(sum, options, shape_.inner);
+    }
+    return Loss{};
+  }
+
+  template <class Grad, class Options>
+  Loss nll_loss_with_grad(Grad& grad, const Options& options) const {
+    if constexpr (Valid && check_grad<Grad>()) {
+      const Loss loss = nll_loss(options);  // before grad, which may be log_probs, is written
+      const nll_gradient<Targets, C> gradient{targets_, reduction_factor<C>(options, shape_.inner)};
+      Eigen::internal::call_assignment(grad, map_expression<Direction>(gradient, x_.xpr()));
+      return loss;
+    }
+    return Loss{};
+  }
+
+ private:
+  Argument x_;
+  slice_shape shape_;
+  const Targets& targets_;
+};
+
+template <class X, int Direction, class Targets>
+auto classify(const char* function, const Eigen::VectorwiseOp<X, Direction>& x, const Targets& targets) {
+  constexpr bool valid = check_scalar<X>() && check_class_indices<Targets>();
+  return classification<std::remove_const_t<X>, Direction, Targets, valid>(function, x._expression(),
+                                                                           targets);
+}
+/// One sample: a vector of logits with one integer.
+template <class X, class Integer>
+auto classify(const char* function, const Eigen::DenseBase<X>& x, const std::array<Integer, 1>& target) {
+  constexpr bool valid = check_vector<X>() && check_class_indices<std::array<Integer, 1>>();
+  return classification<X, vector_direction<X>, std::array<Integer, 1>, valid>(function, x.derived(), target);
+}
+
+}  // namespace detail
+LOGZ_NAMESPACE_END

@@ -1,0 +1,10 @@
+// SPDX-License-Identifier: MIT
+//
+// logz: softmax, log-softmax, log-sum-exp, their gradients and the classification losses, for Eigen.
+#pragma once
+
+#include "config.hpp"
+#include "log_softmax.hpp"
+#include "logsumexp.hpp"
+#include "loss.hpp"
+#include "softmax.hpp"
