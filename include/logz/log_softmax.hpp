@@ -12,43 +12,48 @@ LOGZ_NAMESPACE_BEGIN
 /// @param x  a vector, or matrix.rowwise() / .colwise(): any storage order, strides, or expression.
 /// @return   an expression of x's shape; evaluated into its destination, which may be x itself.
 ///
-/// Special values: -∞ (a class that is out) stays -∞ and leaves the others alone; a slice of only -∞, or with
-/// +∞ or NaN, is NaN throughout; a single finite element gives 0; an empty slice stays empty. Accuracy: float
-/// ≤ 2 ulp, double ≤ 4 ulp, at any length, at the dominant class too. Memory: no allocation. Errors:
-/// std::invalid_argument if the destination cannot take the shape; nothing is written then. Source:
-/// Blanchard, Higham & Higham 2021, doi:10.1093/imanum/draa038.
+/// Special values: -∞ (a class that is out) stays -∞ and leaves the others alone; a slice of only -∞, or
+/// with +∞ or NaN, is NaN throughout; a single finite element gives 0; an empty slice stays empty.
+/// Accuracy: float ≤ 2 ulp, double ≤ 4 ulp, at any length, at the dominant class too.
+/// Memory: no allocation.
+/// Errors: std::invalid_argument if the destination cannot take the shape; nothing is written then.
+/// Source: Blanchard, Higham & Higham 2021, doi:10.1093/imanum/draa038.
 template <class X, int Direction>
-auto log_softmax(const Eigen::VectorwiseOp<X, Direction>& x) {
+[[nodiscard]] auto log_softmax(const Eigen::VectorwiseOp<X, Direction>& x) {
   return detail::slicewise(detail::log_softmax_function{}, x);
 }
 template <class X>
-auto log_softmax(const Eigen::DenseBase<X>& x) {
+[[nodiscard]] auto log_softmax(const Eigen::DenseBase<X>& x) {
   return detail::slicewise(detail::log_softmax_function{}, x);
 }
 
 /// Gradient through log-softmax: dx = g - exp(lp) Σ g in each slice.
 ///
-/// @param grad_output  g, the gradient by log-softmax's output: a vector, or matrix.rowwise() / .colwise().
+/// @param grad_output  g, the gradient by log-softmax's output: a vector, or matrix.rowwise() /
+///                     .colwise().
 /// @param log_p        log-softmax's output, of the same shape: lp, lp.rowwise() or lp.colwise().
 /// @return             an expression of grad_output's shape; its destination may be grad_output or log_p
-/// itself.
+///                     itself.
 ///
 /// Special values: where lp = -∞ the gradient is g; NaN in g makes its slice NaN.
-/// Accuracy: ≤ 4 ulp of the largest term. Memory: no allocation for arguments in memory.
-/// Errors: std::invalid_argument if the shapes differ or the destination cannot take them; nothing is written
-/// then. Source: dlpᵢ/dxⱼ = [i = j] - pⱼ; Blanchard, Higham & Higham 2021, doi:10.1093/imanum/draa038.
+/// Accuracy: ≤ 4 ulp of the largest term.
+/// Memory: no allocation for arguments in memory.
+/// Errors: std::invalid_argument if the shapes differ or the destination cannot take them; nothing is
+/// written then.
+/// Source: dlpᵢ/dxⱼ = [i = j] - pⱼ; Blanchard, Higham & Higham 2021, doi:10.1093/imanum/draa038.
 template <class G, int Direction, class L>
-auto log_softmax_backward(const Eigen::VectorwiseOp<G, Direction>& grad_output,
-                          const Eigen::DenseBase<L>& log_p) {
+[[nodiscard]] auto log_softmax_backward(const Eigen::VectorwiseOp<G, Direction>& grad_output,
+                                        const Eigen::DenseBase<L>& log_p) {
   return detail::slicewise_backward(detail::log_softmax_backward_function{}, grad_output, log_p);
 }
 template <class G, int Direction, class L, int OutputDirection>
-auto log_softmax_backward(const Eigen::VectorwiseOp<G, Direction>& grad_output,
-                          const Eigen::VectorwiseOp<L, OutputDirection>& log_p) {
+[[nodiscard]] auto log_softmax_backward(const Eigen::VectorwiseOp<G, Direction>& grad_output,
+                                        const Eigen::VectorwiseOp<L, OutputDirection>& log_p) {
   return detail::slicewise_backward(detail::log_softmax_backward_function{}, grad_output, log_p);
 }
 template <class G, class L>
-auto log_softmax_backward(const Eigen::DenseBase<G>& grad_output, const Eigen::DenseBase<L>& log_p) {
+[[nodiscard]] auto log_softmax_backward(const Eigen::DenseBase<G>& grad_output,
+                                        const Eigen::DenseBase<L>& log_p) {
   return detail::slicewise_backward(detail::log_softmax_backward_function{}, grad_output, log_p);
 }
 

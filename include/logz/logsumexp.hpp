@@ -10,27 +10,28 @@ LOGZ_NAMESPACE_BEGIN
 ///
 /// @param x  a vector, or matrix.rowwise() / .colwise(): any storage order, strides, or expression.
 /// @return   of a vector a Scalar; of x.rowwise() a column and of x.colwise() a row with one number per
-/// slice, an
-///           expression evaluated into its destination, a vector of either orientation.
+///           slice, an expression evaluated into its destination, a vector of either orientation.
 ///
-/// Special values: -∞ elements do not count; a slice of only -∞, or an empty one, gives -∞; +∞ gives +∞, and
-/// NaN anywhere gives NaN; a single element gives itself. Accuracy: float ≤ 1 ulp, double ≤ 4 ulp, at any
-/// length; where max and log Σ exp(x - max) cancel, so that |log Z| < |max|, in ulp of |max|. Memory: no
-/// allocation. Errors: std::invalid_argument if the destination cannot take the shape; nothing is written
-/// then. Source: Blanchard, Higham & Higham 2021, doi:10.1093/imanum/draa038.
+/// Special values: -∞ elements do not count; a slice of only -∞, or an empty one, gives -∞; +∞ gives +∞,
+/// and NaN anywhere gives NaN; a single element gives itself.
+/// Accuracy: float ≤ 1 ulp, double ≤ 4 ulp, at any length; where max and log Σ exp(x - max) cancel, so
+/// that |log Z| < |max|, in ulp of |max|.
+/// Memory: no allocation.
+/// Errors: std::invalid_argument if the destination cannot take the shape; nothing is written then.
+/// Source: Blanchard, Higham & Higham 2021, doi:10.1093/imanum/draa038.
 template <class X, int Direction>
-auto logsumexp(const Eigen::VectorwiseOp<X, Direction>& x) {
+[[nodiscard]] auto logsumexp(const Eigen::VectorwiseOp<X, Direction>& x) {
   return detail::logsumexp_of_slices(x);
 }
 template <class X>
-typename X::Scalar logsumexp(const Eigen::DenseBase<X>& x) {
+[[nodiscard]] typename X::Scalar logsumexp(const Eigen::DenseBase<X>& x) {
   return detail::logsumexp_of_vector(x);
 }
 
 /// Gradient through log-sum-exp: dx = g softmax(x) in each slice.
 ///
-/// lz serves as the reference, dx = g exp(x - lz) / Σ exp(x - lz), so that its rounding does not enter: at an
-/// offset of 1e8 a float lz alone is off by up to 4.
+/// lz serves as the reference, dx = g exp(x - lz) / Σ exp(x - lz), so that its rounding does not enter:
+/// at an offset of 1e8 a float lz alone is off by up to 4.
 ///
 /// @param grad_lz  g, the gradient by lz: a vector with one number per slice; a Scalar for a vector x.
 /// @param x        logsumexp's argument: a vector, or matrix.rowwise() / .colwise().
@@ -38,17 +39,20 @@ typename X::Scalar logsumexp(const Eigen::DenseBase<X>& x) {
 /// @return         an expression of x's shape; its destination may be x itself.
 ///
 /// Special values: exactly 0 at -∞ elements and where lz = -∞; NaN throughout where lz is +∞ or NaN.
-/// Accuracy: ≤ 6 ulp. Memory: no allocation for arguments in memory.
-/// Errors: std::invalid_argument if the shapes differ or the destination cannot take them; nothing is written
-/// then. Source: Blanchard, Higham & Higham 2021, doi:10.1093/imanum/draa038.
+/// Accuracy: ≤ 6 ulp.
+/// Memory: no allocation for arguments in memory.
+/// Errors: std::invalid_argument if the shapes differ or the destination cannot take them; nothing is
+/// written then.
+/// Source: Blanchard, Higham & Higham 2021, doi:10.1093/imanum/draa038.
 template <class G, class X, int Direction, class L>
-auto logsumexp_backward(const Eigen::DenseBase<G>& grad_lz, const Eigen::VectorwiseOp<X, Direction>& x,
-                        const Eigen::DenseBase<L>& lz) {
+[[nodiscard]] auto logsumexp_backward(const Eigen::DenseBase<G>& grad_lz,
+                                      const Eigen::VectorwiseOp<X, Direction>& x,
+                                      const Eigen::DenseBase<L>& lz) {
   return detail::logsumexp_backward_of_slices(grad_lz, x, lz);
 }
 template <class X>
-auto logsumexp_backward(const typename X::Scalar& grad_lz, const Eigen::DenseBase<X>& x,
-                        const typename X::Scalar& lz) {
+[[nodiscard]] auto logsumexp_backward(const typename X::Scalar& grad_lz, const Eigen::DenseBase<X>& x,
+                                      const typename X::Scalar& lz) {
   return detail::logsumexp_backward_of_vector(grad_lz, x, lz);
 }
 

@@ -9,60 +9,64 @@ LOGZ_NAMESPACE_BEGIN
 /// Cross-entropy of logits and target classes: log Σ exp(x) - x[target] per sample, averaged or summed.
 ///
 /// @param logits   a sample per slice: matrix.rowwise() (a row each) or .colwise(); any storage order,
-/// strides, or
-///                 expression. One sample: a vector.
+///                 strides, or expression. One sample: a vector.
 /// @param targets  the class of each sample, 0 to C - 1: a vector of integers of any type (Eigen,
-/// std::vector,
-///                 std::array). For a vector of logits: one integer.
-/// @param options  reduction: mean (default) or sum.
+///                 std::vector, std::array). For a vector of logits: one integer.
+/// @param options  {logz::reduction::mean} (default) or {logz::reduction::sum}.
 /// @return         the loss, in the logits' scalar type (float for half types).
 ///
-/// Special values: +∞ for a target whose logit is -∞; NaN for a sample of only -∞ or with +∞ or NaN; the mean
-/// over no samples is NaN, their sum 0. Accuracy: float ≤ 2 ulp, double ≤ 4 ulp per sample, at a confident
-/// sample too; summed in at least double, in a fixed order, and rounded once. Memory: no allocation. Errors:
-/// std::out_of_range for a target that is not a class; std::invalid_argument if targets and samples differ in
-/// number or there are no classes.
+/// Special values: +∞ for a target whose logit is -∞; NaN for a sample of only -∞ or with +∞ or NaN; the
+/// mean over no samples is NaN, their sum 0.
+/// Accuracy: float ≤ 2 ulp, double ≤ 4 ulp per sample, at a confident sample too; summed in at least
+/// double, in a fixed order, and rounded once.
+/// Memory: no allocation.
+/// Errors: std::out_of_range for a target that is not a class; std::invalid_argument if targets and
+/// samples differ in number or there are no classes.
 /// Source: torch.nn.functional.cross_entropy.
 template <class X, int Direction, class Targets>
-detail::loss_t<typename X::Scalar> cross_entropy(
+[[nodiscard]] detail::loss_of<X> cross_entropy(
     const Eigen::VectorwiseOp<X, Direction>& logits, const Targets& targets,
-    const cross_entropy_options<detail::loss_t<typename X::Scalar>>& options = {}) {
+    const cross_entropy_options<detail::loss_of<X>>& options = {}) {
   return detail::classify("cross_entropy", logits, targets).cross_entropy(options);
 }
 template <class X, class Integer>
-detail::loss_t<typename X::Scalar> cross_entropy(
+[[nodiscard]] detail::loss_of<X> cross_entropy(
     const Eigen::DenseBase<X>& logits, const Integer& target,
-    const cross_entropy_options<detail::loss_t<typename X::Scalar>>& options = {}) {
+    const cross_entropy_options<detail::loss_of<X>>& options = {}) {
   return detail::classify("cross_entropy", logits, std::array<Integer, 1>{target}).cross_entropy(options);
 }
 
-/// Cross-entropy together with its gradient by the logits, (p - [target]) / samples (mean) or p - [target]
-/// (sum), in one go.
+/// Cross-entropy together with its gradient by the logits: (p - [target]) / samples for the mean,
+/// p - [target] for the sum.
 ///
 /// @param logits   as in cross_entropy.
 /// @param targets  as in cross_entropy.
-/// @param grad     takes the gradient, of the logits' shape and scalar type: a matrix, array or vector, which
-/// is
-///                 resized, or a Block, Map or Ref of the right shape. It may be the logits themselves.
+/// @param grad     takes the gradient, of the logits' shape and scalar type: a matrix, array or vector,
+///                 which is resized, or a Block, Map or Ref of the right shape. It may be the logits
+///                 themselves.
 /// @param options  as in cross_entropy.
 /// @return         the loss, as cross_entropy gives it.
 ///
-/// Special values: cross_entropy's; the gradient of a sample without a distribution (only -∞, or with +∞ or
-/// NaN) is NaN throughout; at a logit of -∞ that is not the target exactly 0. No samples: an empty gradient.
-/// Accuracy: every entry ≤ 6 ulp of itself; the target's is formed from the sum of the others, never as p
-/// - 1. Memory: no allocation for logits in memory. Errors: cross_entropy's, and std::invalid_argument if
-/// grad cannot take the shape; grad is untouched then. Source: torch.nn.functional.cross_entropy.
+/// Special values: cross_entropy's; the gradient of a sample without a distribution (only -∞, or with +∞
+/// or NaN) is NaN throughout; at a logit of -∞ that is not the target exactly 0. No samples: an empty
+/// gradient.
+/// Accuracy: every entry ≤ 6 ulp of itself; the target's entry is formed from the sum of the others,
+/// where p - 1 would leave nothing.
+/// Memory: no allocation for logits in memory, beyond resizing grad.
+/// Errors: cross_entropy's, and std::invalid_argument if grad cannot take the shape; grad is untouched
+/// then.
+/// Source: torch.nn.functional.cross_entropy.
 template <class X, int Direction, class Targets, class Grad>
-detail::loss_t<typename X::Scalar> cross_entropy_with_grad(
-    const Eigen::VectorwiseOp<X, Direction>& logits, const Targets& targets, Grad&& grad,
-    const cross_entropy_options<detail::loss_t<typename X::Scalar>>& options = {}) {
+detail::loss_of<X> cross_entropy_with_grad(const Eigen::VectorwiseOp<X, Direction>& logits,
+                                           const Targets& targets, Grad&& grad,
+                                           const cross_entropy_options<detail::loss_of<X>>& options = {}) {
   return detail::classify("cross_entropy_with_grad", logits, targets)
       .template cross_entropy_with_grad<Grad>(grad, options);
 }
 template <class X, class Integer, class Grad>
-detail::loss_t<typename X::Scalar> cross_entropy_with_grad(
-    const Eigen::DenseBase<X>& logits, const Integer& target, Grad&& grad,
-    const cross_entropy_options<detail::loss_t<typename X::Scalar>>& options = {}) {
+detail::loss_of<X> cross_entropy_with_grad(const Eigen::DenseBase<X>& logits, const Integer& target,
+                                           Grad&& grad,
+                                           const cross_entropy_options<detail::loss_of<X>>& options = {}) {
   return detail::classify("cross_entropy_with_grad", logits, std::array<Integer, 1>{target})
       .template cross_entropy_with_grad<Grad>(grad, options);
 }
@@ -70,29 +74,30 @@ detail::loss_t<typename X::Scalar> cross_entropy_with_grad(
 /// Negative log-likelihood of log-probabilities and target classes: -lp[target] per sample, averaged or
 /// summed.
 ///
-/// From logits prefer cross_entropy: one call, and accurate where log_softmax's rounding is all that is left.
+/// From logits prefer cross_entropy: one call, and accurate where log_softmax's rounding is all that is
+/// left.
 ///
-/// @param log_probs  log-probabilities (of log_softmax), a sample per slice: matrix.rowwise() or .colwise().
-/// One
-///                   sample: a vector.
+/// @param log_probs  log-probabilities (of log_softmax), a sample per slice: matrix.rowwise() or
+///                   .colwise(). One sample: a vector.
 /// @param targets    as in cross_entropy.
 /// @param options    as in cross_entropy.
 /// @return           the loss, in the argument's scalar type (float for half types).
 ///
-/// Special values: +∞ for a target of log-probability -∞; NaN for one of NaN; other entries do not matter.
-/// The mean over no samples is NaN, their sum 0. Accuracy: exact per sample; summed in at least double, in a
-/// fixed order, and rounded once. Memory: no allocation. Errors: as in cross_entropy. Source:
-/// torch.nn.functional.nll_loss.
+/// Special values: +∞ for a target of log-probability -∞; NaN for one of NaN; other entries do not
+/// matter. The mean over no samples is NaN, their sum 0.
+/// Accuracy: exact per sample; summed in at least double, in a fixed order, and rounded once.
+/// Memory: no allocation.
+/// Errors: as in cross_entropy.
+/// Source: torch.nn.functional.nll_loss.
 template <class X, int Direction, class Targets>
-detail::loss_t<typename X::Scalar> nll_loss(
-    const Eigen::VectorwiseOp<X, Direction>& log_probs, const Targets& targets,
-    const cross_entropy_options<detail::loss_t<typename X::Scalar>>& options = {}) {
+[[nodiscard]] detail::loss_of<X> nll_loss(const Eigen::VectorwiseOp<X, Direction>& log_probs,
+                                          const Targets& targets,
+                                          const cross_entropy_options<detail::loss_of<X>>& options = {}) {
   return detail::classify("nll_loss", log_probs, targets).nll_loss(options);
 }
 template <class X, class Integer>
-detail::loss_t<typename X::Scalar> nll_loss(
-    const Eigen::DenseBase<X>& log_probs, const Integer& target,
-    const cross_entropy_options<detail::loss_t<typename X::Scalar>>& options = {}) {
+[[nodiscard]] detail::loss_of<X> nll_loss(const Eigen::DenseBase<X>& log_probs, const Integer& target,
+                                          const cross_entropy_options<detail::loss_of<X>>& options = {}) {
   return detail::classify("nll_loss", log_probs, std::array<Integer, 1>{target}).nll_loss(options);
 }
 
@@ -105,21 +110,23 @@ detail::loss_t<typename X::Scalar> nll_loss(
 /// @param options    as in cross_entropy.
 /// @return           the loss, as nll_loss gives it.
 ///
-/// Special values: nll_loss's; the gradient does not depend on the log-probabilities. No samples: an empty
-/// gradient. Accuracy: the gradient is rounded once. Memory: no allocation. Errors: nll_loss's, and
-/// std::invalid_argument if grad cannot take the shape; grad is untouched then. Source:
-/// torch.nn.functional.nll_loss.
+/// Special values: nll_loss's; the gradient does not depend on the log-probabilities. No samples: an
+/// empty gradient.
+/// Accuracy: the gradient is rounded once.
+/// Memory: no allocation.
+/// Errors: nll_loss's, and std::invalid_argument if grad cannot take the shape; grad is untouched then.
+/// Source: torch.nn.functional.nll_loss.
 template <class X, int Direction, class Targets, class Grad>
-detail::loss_t<typename X::Scalar> nll_loss_with_grad(
-    const Eigen::VectorwiseOp<X, Direction>& log_probs, const Targets& targets, Grad&& grad,
-    const cross_entropy_options<detail::loss_t<typename X::Scalar>>& options = {}) {
+detail::loss_of<X> nll_loss_with_grad(const Eigen::VectorwiseOp<X, Direction>& log_probs,
+                                      const Targets& targets, Grad&& grad,
+                                      const cross_entropy_options<detail::loss_of<X>>& options = {}) {
   return detail::classify("nll_loss_with_grad", log_probs, targets)
       .template nll_loss_with_grad<Grad>(grad, options);
 }
 template <class X, class Integer, class Grad>
-detail::loss_t<typename X::Scalar> nll_loss_with_grad(
-    const Eigen::DenseBase<X>& log_probs, const Integer& target, Grad&& grad,
-    const cross_entropy_options<detail::loss_t<typename X::Scalar>>& options = {}) {
+detail::loss_of<X> nll_loss_with_grad(const Eigen::DenseBase<X>& log_probs, const Integer& target,
+                                      Grad&& grad,
+                                      const cross_entropy_options<detail::loss_of<X>>& options = {}) {
   return detail::classify("nll_loss_with_grad", log_probs, std::array<Integer, 1>{target})
       .template nll_loss_with_grad<Grad>(grad, options);
 }

@@ -7,24 +7,25 @@ LOGZ_NAMESPACE_BEGIN
 
 /// Softmax of each slice: p = exp(x) / Σ exp(x).
 ///
-/// A slice is a vector, a row of x.rowwise() or a column of x.colwise(). Adding a constant to a slice changes
-/// nothing, and nothing overflows. For log(p) use log_softmax, which keeps the probabilities that underflow
-/// here.
+/// A slice is a vector, a row of x.rowwise() or a column of x.colwise(). Adding a constant to a slice
+/// changes nothing, and nothing overflows. For log(p) use log_softmax, which keeps the probabilities that
+/// underflow here.
 ///
 /// @param x  a vector, or matrix.rowwise() / .colwise(): any storage order, strides, or expression.
 /// @return   an expression of x's shape; evaluated into its destination, which may be x itself.
 ///
-/// Special values: -∞ (a class that is out) gives exactly 0 and leaves the others alone; a slice of only -∞,
-/// or with +∞ or NaN, is NaN throughout; a single finite element gives 1; an empty slice stays empty.
-/// Accuracy: ≤ 4 ulp at any length; subnormal results within 2 smallest subnormals. Memory: no allocation.
+/// Special values: -∞ (a class that is out) gives exactly 0 and leaves the others alone; a slice of only
+/// -∞, or with +∞ or NaN, is NaN throughout; a single finite element gives 1; an empty slice stays empty.
+/// Accuracy: ≤ 4 ulp at any length; subnormal results within 2 smallest subnormals.
+/// Memory: no allocation.
 /// Errors: std::invalid_argument if the destination cannot take the shape; nothing is written then.
 /// Source: Blanchard, Higham & Higham 2021, doi:10.1093/imanum/draa038.
 template <class X, int Direction>
-auto softmax(const Eigen::VectorwiseOp<X, Direction>& x) {
+[[nodiscard]] auto softmax(const Eigen::VectorwiseOp<X, Direction>& x) {
   return detail::slicewise(detail::softmax_function{}, x);
 }
 template <class X>
-auto softmax(const Eigen::DenseBase<X>& x) {
+[[nodiscard]] auto softmax(const Eigen::DenseBase<X>& x) {
   return detail::slicewise(detail::softmax_function{}, x);
 }
 
@@ -35,11 +36,11 @@ auto softmax(const Eigen::DenseBase<X>& x) {
 ///
 /// Special values, accuracy, memory, errors, source: softmax's, for -x.
 template <class X, int Direction>
-auto softmin(const Eigen::VectorwiseOp<X, Direction>& x) {
+[[nodiscard]] auto softmin(const Eigen::VectorwiseOp<X, Direction>& x) {
   return detail::slicewise(detail::softmin_function{}, x);
 }
 template <class X>
-auto softmin(const Eigen::DenseBase<X>& x) {
+[[nodiscard]] auto softmin(const Eigen::DenseBase<X>& x) {
   return detail::slicewise(detail::softmin_function{}, x);
 }
 
@@ -47,23 +48,27 @@ auto softmin(const Eigen::DenseBase<X>& x) {
 ///
 /// @param grad_output  g, the gradient by softmax's output: a vector, or matrix.rowwise() / .colwise().
 /// @param p            softmax's output, of the same shape: p, p.rowwise() or p.colwise().
-/// @return             an expression of grad_output's shape; its destination may be grad_output or p itself.
+/// @return             an expression of grad_output's shape; its destination may be grad_output or p
+///                     itself.
 ///
 /// Special values: exactly 0 where p = 0 and g is finite; NaN in g or p makes its slice NaN.
-/// Accuracy: ≤ 4 ulp of the largest term. Memory: no allocation for arguments in memory.
-/// Errors: std::invalid_argument if the shapes differ or the destination cannot take them; nothing is written
-/// then. Source: dpᵢ/dxⱼ = pᵢ([i = j] - pⱼ); Blanchard, Higham & Higham 2021, doi:10.1093/imanum/draa038.
+/// Accuracy: ≤ 4 ulp of the largest term.
+/// Memory: no allocation for arguments in memory.
+/// Errors: std::invalid_argument if the shapes differ or the destination cannot take them; nothing is
+/// written then.
+/// Source: dpᵢ/dxⱼ = pᵢ([i = j] - pⱼ); Blanchard, Higham & Higham 2021, doi:10.1093/imanum/draa038.
 template <class G, int Direction, class P>
-auto softmax_backward(const Eigen::VectorwiseOp<G, Direction>& grad_output, const Eigen::DenseBase<P>& p) {
+[[nodiscard]] auto softmax_backward(const Eigen::VectorwiseOp<G, Direction>& grad_output,
+                                    const Eigen::DenseBase<P>& p) {
   return detail::slicewise_backward(detail::softmax_backward_function{}, grad_output, p);
 }
 template <class G, int Direction, class P, int OutputDirection>
-auto softmax_backward(const Eigen::VectorwiseOp<G, Direction>& grad_output,
-                      const Eigen::VectorwiseOp<P, OutputDirection>& p) {
+[[nodiscard]] auto softmax_backward(const Eigen::VectorwiseOp<G, Direction>& grad_output,
+                                    const Eigen::VectorwiseOp<P, OutputDirection>& p) {
   return detail::slicewise_backward(detail::softmax_backward_function{}, grad_output, p);
 }
 template <class G, class P>
-auto softmax_backward(const Eigen::DenseBase<G>& grad_output, const Eigen::DenseBase<P>& p) {
+[[nodiscard]] auto softmax_backward(const Eigen::DenseBase<G>& grad_output, const Eigen::DenseBase<P>& p) {
   return detail::slicewise_backward(detail::softmax_backward_function{}, grad_output, p);
 }
 

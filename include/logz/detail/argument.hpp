@@ -107,11 +107,13 @@ class staged<Argument, false> {
     if (!in_destination) copy_ = a.xpr();
   }
   template <class Dst>
-  void place_in(Dst& dst) {
-    if (!in_destination_) return;
-    // Not by operator=, which a destination of the other kind (Array, Matrix) does not have.
-    Eigen::internal::call_assignment(dst, argument_.xpr());
-    placed_ = slices_of(dst, typename Argument::Cut{});
+  void place_in([[maybe_unused]] Dst& dst) {
+    if constexpr (Argument::lazy_slices) {
+      if (!in_destination_) return;
+      // Not by operator=, which a destination of the other kind (Array, Matrix) does not have.
+      Eigen::internal::call_assignment(dst, argument_.xpr());
+      placed_ = slices_of(dst, typename Argument::Cut{});
+    }
   }
   slices<const typename Argument::Scalar> view() const {
     return in_destination_ ? placed_ : slices_of(copy_, typename Argument::Cut{});

@@ -27,6 +27,10 @@ using compute_t = std::conditional_t<std::is_same_v<T, float> || is_half<T>, dou
 template <class T>
 using loss_t = std::conditional_t<is_half<T>, float, T>;
 
+/// The loss's type for an expression of logits.
+template <class X>
+using loss_of = loss_t<typename X::Scalar>;
+
 template <class C>
 C infinity() {
   return static_cast<C>(Eigen::NumTraits<C>::infinity());

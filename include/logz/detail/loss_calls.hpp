@@ -37,12 +37,19 @@ constexpr bool is_writable_grad() {
   }
 }
 
-template <class Grad>
+template <class Grad, class Scalar>
 constexpr bool check_grad() {
+  constexpr bool writable = is_writable_grad<Grad>();
   static_assert(
-      is_writable_grad<Grad>(),
+      writable,
       "logz: grad must be writable: a non-const matrix, array or vector, or a Block, Map or Ref of one");
-  return is_writable_grad<Grad>();
+  if constexpr (writable) {
+    constexpr bool same = std::is_same_v<typename std::remove_reference_t<Grad>::Scalar, Scalar>;
+    static_assert(same, "logz: grad must have the scalar type of the logits or log-probabilities");
+    return same;
+  } else {
+    return false;
+  }
 }
 
 /// -log p of the targets, summed, from logits x.
@@ -139,7 +146,7 @@ class classification {
 
   template <class Grad, class Options>
   Loss cross_entropy_with_grad(Grad& grad, const Options& options) const {
-    if constexpr (Valid && check_grad<Grad>()) {
+    if constexpr (Valid && check_grad<Grad, Scalar>()) {
       compensated_sum<C> sum;
       const cross_entropy_gradient<Targets, C> gradient{targets_, reduction_factor<C>(options, shape_.inner),
                                                         sum};
@@ -167,7 +174,7 @@ class classification {
 
   template <class Grad, class Options>
   Loss nll_loss_with_grad(Grad& grad, const Options& options) const {
-    if constexpr (Valid && check_grad<Grad>()) {
+    if constexpr (Valid && check_grad<Grad, Scalar>()) {
       const Loss loss = nll_loss(options);  // before grad, which may be log_probs, is written
       const nll_gradient<Targets, C> gradient{targets_, reduction_factor<C>(options, shape_.inner)};
       Eigen::internal::call_assignment(grad, map_expression<Direction>(gradient, x_.xpr()));
@@ -182,16 +189,26 @@ class classification {
   const Targets& targets_;
 };
 
+/// check_class_indices, unless the samples themselves had an error.
+template <class Targets>
+constexpr bool check_targets_of(std::true_type) {
+  return check_class_indices<Targets>();
+}
+template <class Targets>
+constexpr bool check_targets_of(std::false_type) {
+  return false;
+}
+
 template <class X, int Direction, class Targets>
 auto classify(const char* function, const Eigen::VectorwiseOp<X, Direction>& x, const Targets& targets) {
-  constexpr bool valid = check_scalar<X>() && check_class_indices<Targets>();
+  constexpr bool valid = check_targets_of<Targets>(std::bool_constant<check_scalar<X>()>{});
   return classification<std::remove_const_t<X>, Direction, Targets, valid>(function, x._expression(),
                                                                            targets);
 }
 /// One sample: a vector of logits with one integer.
 template <class X, class Integer>
 auto classify(const char* function, const Eigen::DenseBase<X>& x, const std::array<Integer, 1>& target) {
-  constexpr bool valid = check_vector<X>() && check_class_indices<std::array<Integer, 1>>();
+  constexpr bool valid = check_targets_of<std::array<Integer, 1>>(std::bool_constant<check_vector<X>()>{});
   return classification<X, vector_direction<X>, std::array<Integer, 1>, valid>(function, x.derived(), target);
 }
 

@@ -1,0 +1,106 @@
+// SPDX-License-Identifier: MIT
+#include "support/slices.hpp"
+#include "support/special_values.hpp"
+
+#include <logz/log_softmax.hpp>
+
+using namespace test;
+
+namespace {
+
+const auto log_softmax_of = [](const auto& x) { return logz::log_softmax(x); };
+const auto exact_log_softmax = [](const reals& x) { return log_softmax(x); };
+
+// The contract's bounds, in ulp.
+constexpr long double log_softmax_bound = 2;
+constexpr long double backward_bound = 4;
+
+}  // namespace
+
+TEST_CASE_TEMPLATE("log_softmax: meets its bound at every length from 1 to 70 in every layout", T, float,
+                   double) {
+  for (std::size_t length = 1; length <= 70; ++length) {
+    check_slicewise(normal_slices<T>(3, length, 3), log_softmax_of, exact_log_softmax, log_softmax_bound);
+  }
+}
+
+TEST_CASE_TEMPLATE("log_softmax: meets its bound whatever the spread, offset, order and ties", T, float,
+                   double) {
+  for (const auto& slices : hard_slices<T>()) {
+    check_slicewise(slices, log_softmax_of, exact_log_softmax, log_softmax_bound);
+  }
+}
+
+TEST_CASE_TEMPLATE("log_softmax: special values at every length and place leave the neighbours alone", T,
+                   float, double) {
+  check_special_values<T>(log_softmax_of, exact_log_softmax, log_softmax_bound);
+}
+
+TEST_CASE("log_softmax: the dominant class keeps its relative accuracy") {
+  // mpmath, 30 digits: -log1p(exp(-40)).
+  const Eigen::Vector2d x(0, -40);
+  const Eigen::Vector2d lp = logz::log_softmax(x);
+  CHECK(ulp_error(lp(0), -4.24835425529158898630590547627e-18L) <= log_softmax_bound);
+  CHECK(lp(1) == -40);
+}
+
+TEST_CASE_TEMPLATE("log_softmax: one element gives 0, none gives nothing", T, float, double) {
+  const Eigen::Matrix<T, 1, 1> one(static_cast<T>(-5e8));
+  const Eigen::Matrix<T, 1, 1> lp = logz::log_softmax(one);
+  CHECK(lp(0) == 0);
+  CHECK_FALSE(std::signbit(lp(0)));
+  const matrix<T, Eigen::RowMajor> none(3, 0);
+  CHECK(matrix<T, Eigen::RowMajor>(logz::log_softmax(none.rowwise())).rows() == 3);
+}
+
+TEST_CASE_TEMPLATE("log_softmax_backward: meets its bound of the largest term in every layout", T, float,
+                   double) {
+  for (std::size_t length = 1; length <= 70; ++length) {
+    const auto gradients = normal_slices<T>(3, length, 2, 0, 77);
+    slice_list<T> log_probabilities;
+    for (const auto& slice : normal_slices<T>(3, length, 3)) {
+      std::vector<T> lp;
+      for (const real v : log_softmax(to_reals(slice))) lp.push_back(static_cast<T>(v));
+      log_probabilities.push_back(lp);
+    }
+    const auto lp_column_major = matrix_of<T, Eigen::ColMajor, Eigen::Horizontal>(log_probabilities);
+    const matrix<T, Eigen::ColMajor> lp_transposed = lp_column_major.transpose();
+    for_each_layout(gradients, [&](const char* name, const auto& g, auto direction) {
+      constexpr int d = decltype(direction)::value;
+      const auto& lp = d == Eigen::Horizontal ? lp_column_major : lp_transposed;
+      const typename std::decay_t<decltype(g)>::PlainObject dx = logz::log_softmax_backward(along<d>(g), lp);
+      const typename std::decay_t<decltype(g)>::PlainObject same =
+          logz::log_softmax_backward(along<d>(g), along<d>(lp));
+      CHECK((dx.array() == same.array()).all());
+      const auto got = get<d>(dx);
+      long double worst = 0;
+      for (std::size_t s = 0; s < got.size(); ++s) {
+        const reals exact = log_softmax_backward(to_reals(gradients[s]), to_reals(log_probabilities[s]));
+        for (std::size_t l = 0; l < length; ++l) {
+          const real largest =
+              std::max(std::abs(real(gradients[s][l])), std::abs(gradients[s][l] - exact[l]));
+          worst = std::max(worst, ulp_error(got[s][l], exact[l], largest));
+        }
+      }
+      CAPTURE(name);
+      CAPTURE(length);
+      CHECK(worst <= backward_bound);
+    });
+  }
+}
+
+TEST_CASE("log_softmax_backward: where the log-probability is -inf the gradient is grad_output") {
+  Eigen::Vector3f x(1, -std::numeric_limits<float>::infinity(), 2);
+  const Eigen::Vector3f g(0.5f, -3, 0.25f);
+  const Eigen::Vector3f lp = logz::log_softmax(x);
+  const Eigen::Vector3f dx = logz::log_softmax_backward(g, lp);
+  CHECK(dx(1) == -3);
+}
+
+TEST_CASE("log_softmax_backward: shapes that differ are refused with both") {
+  const Eigen::MatrixXf g = Eigen::MatrixXf::Ones(3, 4);
+  const Eigen::MatrixXf lp = Eigen::MatrixXf::Ones(3, 5);
+  CHECK_THROWS_WITH_AS(logz::log_softmax_backward(g.colwise(), lp.colwise()),
+                       "logz::log_softmax_backward: grad_output is 3 x 4, but log_p is 3 x 5",
+                       std::invalid_argument);
+}
