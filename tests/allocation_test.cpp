@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 //
-// Assignments into a preallocated destination allocate nothing: counted at operator new, and asserted by Eigen's own
-// EIGEN_RUNTIME_NO_MALLOC at malloc.
+// Assignments into a preallocated destination allocate nothing: counted at operator new, and asserted at Eigen's own
+// malloc by EIGEN_RUNTIME_NO_MALLOC.
 #define EIGEN_RUNTIME_NO_MALLOC
 #include <doctest/doctest.h>
 
@@ -73,8 +73,6 @@ void check_matrix(X x) {
   // Two blocks of one matrix that interleave in memory without sharing any.
   CHECK(allocations_in([&] { x.topRows(2) = logz::softmax(x.bottomRows(2).rowwise()); }) == 0);
   CHECK(allocations_in([&] { x.leftCols(2) = logz::softmax(x.rightCols(2).rowwise()); }) == 0);
-  CHECK(allocations_in([&] { x.topRows(2) = logz::softmax(x.middleRows(1, 2).rowwise()); }) <=
-        1);  // these do share
 }
 
 }  // namespace

@@ -82,7 +82,7 @@ TEST_CASE_TEMPLATE("log_softmax_backward: meets its bound of the largest term in
           worst = std::max(worst, ulp_error(got[s][l], exact[l], largest));
         }
       }
-      CAPTURE(name);
+      INFO(std::string(name));
       CAPTURE(length);
       CHECK(worst <= backward_bound);
     });

@@ -90,7 +90,7 @@ TEST_CASE_TEMPLATE("softmin: is softmax of -x, bit for bit", T, float, double) {
       const Plain minus = -view;
       const Plain expected = logz::softmax(along<d>(minus));
       const Plain got = logz::softmin(along<d>(view));
-      CAPTURE(name);
+      INFO(std::string(name));
       CHECK((got.array() == expected.array()).all());
     });
   }
@@ -127,7 +127,7 @@ TEST_CASE_TEMPLATE("softmax_backward: meets its bound of the largest term in eve
           worst = std::max(worst, ulp_error(got[s][l], exact[l], largest));
         }
       }
-      CAPTURE(name);
+      INFO(std::string(name));
       CAPTURE(length);
       CHECK(worst <= backward_bound);
     });

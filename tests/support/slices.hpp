@@ -152,8 +152,7 @@ void check_slicewise(const slice_list<T>& slices, const Apply& apply, const Refe
       for (std::size_t l = 0; l < exact[s].size(); ++l)
         worst = std::max(worst, ulp_error(got[s][l], exact[s][l]));
     }
-    CAPTURE(name);
-    CAPTURE(length_of(slices));
+    INFO(std::string(name), ", length ", length_of(slices));
     CHECK(worst <= bound);
   });
 }

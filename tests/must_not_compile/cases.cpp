@@ -1,0 +1,78 @@
+// SPDX-License-Identifier: MIT
+//
+// Wrong programs, one per LOGZ_CASE. Each must fail to compile with the words behind "expect:" in one error, or with
+// "eigen:" beside it, in one more of Eigen's own. "right" compiles: what fails is the mistake, not the file.
+#include <logz/logz.hpp>
+#include <vector>
+
+#define CASE(name) defined(LOGZ_CASE_##name)
+
+int main() {
+  Eigen::MatrixXf x = Eigen::MatrixXf::Ones(3, 4);
+  const Eigen::VectorXf v = x.col(0);
+  const std::vector<int> targets{0, 1, 2};
+  const Eigen::MatrixXi integers = Eigen::MatrixXi::Ones(3, 4);
+  const Eigen::MatrixXcf complex = Eigen::MatrixXcf::Ones(3, 4);
+  Eigen::MatrixXd doubles;
+  const Eigen::MatrixXf constant = x;
+  Eigen::MatrixXf out;
+  float number = 0;
+  const auto p = logz::softmax(x.rowwise());
+
+#if CASE(right)
+  out = logz::softmax(x.rowwise());
+#elif CASE(matrix_without_axis)  // expect: a matrix needs an axis; write x.rowwise(), x.colwise(), or x.reshaped()
+  out = logz::softmax(x);
+#elif CASE(log_softmax_matrix_without_axis)  // expect: a matrix needs an axis; write x.rowwise()
+  out = logz::log_softmax(x);
+#elif CASE(logsumexp_matrix_without_axis)  // expect: a matrix needs an axis; write x.rowwise()
+  number = logz::logsumexp(x);
+#elif CASE(backward_matrix_without_axis)  // expect: a matrix needs an axis; write x.rowwise()
+  out = logz::softmax_backward(x, x);
+#elif CASE(loss_matrix_without_axis)  // expect: a matrix needs an axis; write x.rowwise()
+  number = logz::cross_entropy(x, targets);
+#elif CASE(integers)  // expect: integer scalars cannot hold the result; cast first, as in x.cast<float>()
+  Eigen::MatrixXi i = logz::softmax(integers.rowwise());
+#elif CASE(logsumexp_integers)  // expect: integer scalars cannot hold the result
+  number = static_cast<float>(logz::logsumexp(integers.row(0)));
+#elif CASE(loss_integers)  // expect: integer scalars cannot hold the result
+  number = static_cast<float>(logz::cross_entropy(integers.rowwise(), targets));
+#elif CASE(complex)  // expect: complex numbers are not ordered; softmax and its family take real scalars
+  Eigen::MatrixXcf c = logz::softmax(complex.rowwise());
+#elif CASE(complex_logsumexp)  // expect: complex numbers are not ordered
+  const auto c = logz::logsumexp(complex.row(0));
+#elif CASE(other_scalar_construction)  // eigen: the destination has another scalar type than the input
+  Eigen::MatrixXd d = logz::softmax(x.rowwise());
+#elif CASE(other_scalar_assignment)  // eigen: the destination has another scalar type than the input
+  doubles = logz::log_softmax(x.rowwise());
+#elif CASE(other_scalar_argument)  // expect: all arguments of a call have the same scalar type
+  out = logz::softmax_backward(x.rowwise(), doubles);
+#elif CASE(other_scalar_grad)  // expect: grad must have the scalar type of the logits
+  number = logz::cross_entropy_with_grad(x.rowwise(), targets, doubles);
+#elif CASE(const_grad)  // expect: grad must be writable
+  number = logz::cross_entropy_with_grad(x.rowwise(), targets, constant);
+#elif CASE(temporary_grad)  // expect: grad must be writable
+  number = logz::cross_entropy_with_grad(x.rowwise(), targets, Eigen::MatrixXf(3, 4));
+#elif CASE(expression_grad)  // expect: grad must be writable
+  number = logz::nll_loss_with_grad(x.rowwise(), targets, x * 2);
+#elif CASE(float_targets)  // expect: targets are class indices: a vector of integers
+  number = logz::cross_entropy(x.rowwise(), v);
+#elif CASE(matrix_targets)  // expect: targets are class indices: a vector of integers
+  number = logz::nll_loss(x.rowwise(), integers);
+#elif CASE(vector_target_for_one_sample)  // expect: targets are class indices: a vector of integers
+  number = logz::cross_entropy(v, targets);
+#elif CASE(axes_differ)  // expect: grad_output and the output have different axes
+  out = logz::softmax_backward(x.rowwise(), x.colwise());
+#elif CASE(one_coefficient)  // expect: deleted function
+  number = p(0, 0);
+#elif CASE(one_linear_coefficient)  // expect: deleted function
+  number = logz::softmax(v)(0);
+#elif CASE(one_bracket)  // expect: deleted
+  number = logz::softmax(v)[0];
+#elif CASE(coeff)  // expect: deleted function
+  number = p.coeff(0, 0);
+#else
+#error "unknown case"
+#endif
+  (void)out, (void)number, (void)p, (void)doubles;
+}
