@@ -28,7 +28,7 @@ struct traits<logz::detail::slice_expression<Call>> : traits<typename Call::Plai
 LOGZ_NAMESPACE_BEGIN
 namespace detail {
 
-/// Call: { PlainObject, name, rows(), cols(), needs_temporary(dst), run(dst) }, a function with its checked
+/// Call: { PlainObject, name, valid, rows(), cols(), needs_temporary(dst), run(dst) }, a function with its checked
 /// arguments.
 template <class Call>
 class slice_expression : public Eigen::internal::generic_xpr_base<slice_expression<Call>>::type {
@@ -129,11 +129,8 @@ template <class Dst, class Call, class DstScalar, class Scalar>
 struct Assignment<Dst, logz::detail::slice_expression<Call>, assign_op<DstScalar, Scalar>, Dense2Dense> {
   using Source = logz::detail::slice_expression<Call>;
   static void run(Dst& dst, const Source& source, const assign_op<DstScalar, Scalar>&) {
-    static_assert(
-        std::is_same_v<DstScalar, Scalar>,
-        "logz: the destination has another scalar type than the input; write .cast<Scalar>() on the input, "
-        "as in softmax(x.cast<double>().rowwise())");
-    if constexpr (std::is_same_v<DstScalar, Scalar> && logz::detail::is_supported_scalar<Scalar>) {
+    // Different scalars are Eigen's to refuse, and it has; a call that is not valid has had its static_assert.
+    if constexpr (std::is_same_v<DstScalar, Scalar> && Call::valid) {
       logz::detail::assign(dst, source.call());
     }
   }
@@ -148,7 +145,7 @@ struct evaluator<logz::detail::slice_expression<Call>> : evaluator<typename Call
   enum { Flags = Base::Flags | EvalBeforeNestingBit };
 
   explicit evaluator(const Source& source) : result_(source.rows(), source.cols()) {
-    logz::detail::assign(result_, source.call());
+    if constexpr (Call::valid) logz::detail::assign(result_, source.call());
     ::new (static_cast<Base*>(this)) Base(result_);
   }
 

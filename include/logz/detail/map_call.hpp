@@ -14,6 +14,8 @@ class map_call {
   using PlainObject = typename Model::PlainObject;
   using Scalar = typename Model::Scalar;
   static constexpr const char* name = Function::name;
+  static constexpr bool valid =
+      is_supported_scalar<Scalar> && (std::is_same_v<Scalar, typename Arguments::Scalar> && ...);
 
   map_call(const Function& function, Index rows, Index cols, const Arguments&... arguments)
       : function_(function), rows_(rows), cols_(cols), arguments_(arguments...) {}

@@ -42,6 +42,7 @@ class logsumexp_call {
       array, Eigen::Array<Scalar, rows_at_compile_time, cols_at_compile_time, options, max_rows, max_cols>,
       Eigen::Matrix<Scalar, rows_at_compile_time, cols_at_compile_time, options, max_rows, max_cols>>;
   static constexpr const char* name = "logsumexp";
+  static constexpr bool valid = is_supported_scalar<Scalar>;
 
   explicit logsumexp_call(const Argument& x) : x_(x) {}
 
