@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: MIT
 #
-# Runs COMMAND and checks how it ends, with RESULT (an exit code, "abort" for a signal), and that OUTPUT and ERRORS, where
-# given, are regular expressions that match what it prints:
+# Runs COMMAND and checks how it ends, with RESULT (an exit code, or "abort" for a signal), and what it prints, where given:
+# OUTPUT and ERRORS are regular expressions, OUTPUT_FILE holds all of it.
 # cmake -DCOMMAND="program;arguments" -DRESULT=1 -DERRORS="^one line\n$" -P run_and_expect.cmake
 execute_process(COMMAND ${COMMAND} RESULT_VARIABLE result OUTPUT_VARIABLE output ERROR_VARIABLE errors)
 set(everything "exit: ${result}\nstdout:\n${output}\nstderr:\n${errors}")
@@ -14,6 +14,12 @@ elseif(NOT result EQUAL RESULT)
 endif()
 if(DEFINED OUTPUT AND NOT output MATCHES "${OUTPUT}")
   message(FATAL_ERROR "expected output ${OUTPUT}\n${everything}")
+endif()
+if(DEFINED OUTPUT_FILE)
+  file(READ ${OUTPUT_FILE} expected)
+  if(NOT output STREQUAL expected)
+    message(FATAL_ERROR "expected this output:\n${expected}\n${everything}")
+  endif()
 endif()
 if(DEFINED ERRORS AND NOT errors MATCHES "${ERRORS}")
   message(FATAL_ERROR "expected errors ${ERRORS}\n${everything}")
