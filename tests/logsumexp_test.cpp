@@ -100,7 +100,7 @@ TEST_CASE_TEMPLATE("logsumexp: an empty slice gives -inf", T, float, double) {
 
 TEST_CASE_TEMPLATE("logsumexp: long lazy slices, taken in pieces, in any order", T, float, double) {
   // The maximum moves from piece to piece: up all the way, down, and by more than the exponent range at once.
-  for (const std::size_t length : {5000, 20011}) {
+  for (const std::size_t length : sizes{5000, 20011}) {
     auto slices = normal_slices<T>(3, length, 200);
     std::sort(slices[0].begin(), slices[0].end());
     std::sort(slices[1].rbegin(), slices[1].rend());

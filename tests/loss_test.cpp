@@ -79,7 +79,7 @@ TEST_CASE_TEMPLATE("cross_entropy: hard slices meet the bounds at every target",
 }
 
 TEST_CASE_TEMPLATE("cross_entropy: mean and sum over the samples, in every layout", T, float, double) {
-  for (const std::size_t count : {1, 2, 63, 64, 65, 200}) {
+  for (const std::size_t count : sizes{1, 2, 63, 64, 65, 200}) {
     const auto slices = normal_slices<T>(count, 10, 3);
     const auto targets = targets_for(count, 10);
     real total = 0;
@@ -183,7 +183,7 @@ TEST_CASE_TEMPLATE("losses: without samples the mean is NaN and the sum 0", T, f
 }
 
 TEST_CASE_TEMPLATE("nll_loss: -log p of the targets, and its gradient, in every layout", T, float, double) {
-  for (const std::size_t length : {1, 2, 10, 70}) {
+  for (const std::size_t length : sizes{1, 2, 10, 70}) {
     const auto slices = normal_slices<T>(5, length, 3, -10);
     const auto targets = targets_for(5, length);
     real total = 0;

@@ -6,15 +6,15 @@
 #include <logz/logz.hpp>
 #include <vector>
 
-#define README_NAMES                                                                             \
-  [[maybe_unused]] Eigen::MatrixXf x = Eigen::MatrixXf::Random(4, 5);                            \
-  [[maybe_unused]] const float t = 2;                                                            \
-  [[maybe_unused]] const Eigen::MatrixXf a = Eigen::MatrixXf::Random(2, 5);                      \
-  [[maybe_unused]] Eigen::MatrixXf out = Eigen::MatrixXf::Zero(6, 5);                            \
-  [[maybe_unused]] const Eigen::MatrixXf grad_output = Eigen::MatrixXf::Random(4, 5);            \
-  [[maybe_unused]] const Eigen::VectorXf grad_lz = Eigen::VectorXf::Random(4);                   \
-  [[maybe_unused]] Eigen::MatrixXf dx;                                                           \
-  [[maybe_unused]] Eigen::MatrixXf grad;                                                         \
-  [[maybe_unused]] Eigen::MatrixXf logits = Eigen::MatrixXf::Random(3, 10);                      \
-  [[maybe_unused]] const std::vector<int> targets{1, 9, 0};                                      \
+#define README_NAMES                                                                  \
+  [[maybe_unused]] Eigen::MatrixXf x = Eigen::MatrixXf::Random(4, 5);                 \
+  [[maybe_unused]] const float t = 2;                                                 \
+  [[maybe_unused]] const Eigen::MatrixXf a = Eigen::MatrixXf::Random(2, 5);           \
+  [[maybe_unused]] Eigen::MatrixXf out = Eigen::MatrixXf::Zero(6, 5);                 \
+  [[maybe_unused]] const Eigen::MatrixXf grad_output = Eigen::MatrixXf::Random(4, 5); \
+  [[maybe_unused]] const Eigen::VectorXf grad_lz = Eigen::VectorXf::Random(4);        \
+  [[maybe_unused]] Eigen::MatrixXf dx;                                                \
+  [[maybe_unused]] Eigen::MatrixXf grad;                                              \
+  [[maybe_unused]] Eigen::MatrixXf logits = Eigen::MatrixXf::Random(3, 10);           \
+  [[maybe_unused]] const std::vector<int> targets{1, 9, 0};                           \
   [[maybe_unused]] const std::vector<int> row_targets{4, 0, 2, 2};

@@ -7,6 +7,7 @@
 
 #include <Eigen/Core>
 #include <cstddef>
+#include <initializer_list>
 #include <random>
 #include <string>
 #include <vector>
@@ -17,6 +18,7 @@
 namespace test {
 
 using Eigen::Index;
+using sizes = std::initializer_list<std::size_t>;
 
 template <class T>
 using slice_list = std::vector<std::vector<T>>;

@@ -13,7 +13,7 @@ namespace test {
 template <class T>
 std::vector<slice_list<T>> hard_slices() {
   std::vector<slice_list<T>> all;
-  for (const std::size_t length : {2, 10, 33, 100, 1000, 4099}) {
+  for (const std::size_t length : sizes{2, 10, 33, 100, 1000, 4099}) {
     for (const double sigma : {1.0, 3.0, 15.0, 100.0}) {
       for (const double offset : {0.0, 50.0, -50.0, 1e4, -1e4, 1e8, -1e8}) {
         if (length > 100 && (sigma == 1 || sigma == 15) && offset != 0) continue;
@@ -33,7 +33,7 @@ std::vector<slice_list<T>> hard_slices() {
     all.push_back(tied);
   }
   // One large element in each place: the smaller ones must still count.
-  for (const std::size_t length : {10, 11, 16, 33, 70}) {
+  for (const std::size_t length : sizes{10, 11, 16, 33, 70}) {
     for (std::size_t place = 0; place < length; ++place) {
       auto dominated = normal_slices<T>(2, length, 1);
       dominated[0][place] = 12;
