@@ -69,9 +69,6 @@ TEST_CASE_TEMPLATE("log_softmax_backward: meets its bound of the largest term in
       constexpr int d = decltype(direction)::value;
       const auto& lp = d == Eigen::Horizontal ? lp_column_major : lp_transposed;
       const typename std::decay_t<decltype(g)>::PlainObject dx = logz::log_softmax_backward(along<d>(g), lp);
-      const typename std::decay_t<decltype(g)>::PlainObject same =
-          logz::log_softmax_backward(along<d>(g), along<d>(lp));
-      CHECK((dx.array() == same.array()).all());
       const auto got = get<d>(dx);
       long double worst = 0;
       for (std::size_t s = 0; s < got.size(); ++s) {
@@ -103,4 +100,11 @@ TEST_CASE("log_softmax_backward: shapes that differ are refused with both") {
   CHECK_THROWS_WITH_AS(logz::log_softmax_backward(g.colwise(), lp.colwise()),
                        "logz::log_softmax_backward: grad_output is 3 x 4, but log_p is 3 x 5",
                        std::invalid_argument);
+}
+
+TEST_CASE("log_softmax_backward: the output may come with its axis") {
+  const Eigen::MatrixXf g = Eigen::MatrixXf::Random(3, 4);
+  const Eigen::MatrixXf lp = logz::log_softmax(Eigen::MatrixXf::Random(3, 4).rowwise());
+  CHECK(Eigen::MatrixXf(logz::log_softmax_backward(g.rowwise(), lp.rowwise())) ==
+        Eigen::MatrixXf(logz::log_softmax_backward(g.rowwise(), lp)));
 }

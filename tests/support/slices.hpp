@@ -95,24 +95,29 @@ matrix<T, Order> matrix_of(const slice_list<T>& slices) {
   return x;
 }
 
-/// visit(name, view, direction as an integral_constant) for the slices in each layout; view is what .rowwise() or
-/// .colwise() is called on: both storage orders, strides, a block, an array, a transpose, a lazy expression.
+/// visit(name, view, direction as an integral_constant) for the slices in each storage order and direction; view is
+/// what .rowwise() or .colwise() is called on.
+template <class T, class Visit>
+void for_each_storage(const slice_list<T>& slices, const Visit& visit) {
+  const std::integral_constant<int, Eigen::Horizontal> rowwise{};
+  const std::integral_constant<int, Eigen::Vertical> colwise{};
+  visit("column-major rowwise", matrix_of<T, Eigen::ColMajor, Eigen::Horizontal>(slices), rowwise);
+  visit("row-major rowwise", matrix_of<T, Eigen::RowMajor, Eigen::Horizontal>(slices), rowwise);
+  visit("column-major colwise", matrix_of<T, Eigen::ColMajor, Eigen::Vertical>(slices), colwise);
+  visit("row-major colwise", matrix_of<T, Eigen::RowMajor, Eigen::Vertical>(slices), colwise);
+}
+
+/// The same for every kind of input: both storage orders, strides, a block, an array, a transpose, lazy expressions.
 template <class T, class Visit>
 void for_each_layout(const slice_list<T>& slices, const Visit& visit) {
+  for_each_storage(slices, visit);
+
   const auto count = static_cast<Index>(slices.size());
   const auto length = static_cast<Index>(length_of(slices));
   const std::integral_constant<int, Eigen::Horizontal> rowwise{};
-  const std::integral_constant<int, Eigen::Vertical> colwise{};
-
   const auto column_major = matrix_of<T, Eigen::ColMajor, Eigen::Horizontal>(slices);
   const auto row_major = matrix_of<T, Eigen::RowMajor, Eigen::Horizontal>(slices);
   const auto column_major_t = matrix_of<T, Eigen::ColMajor, Eigen::Vertical>(slices);
-  const auto row_major_t = matrix_of<T, Eigen::RowMajor, Eigen::Vertical>(slices);
-  visit("column-major rowwise", column_major, rowwise);
-  visit("row-major rowwise", row_major, rowwise);
-  visit("column-major colwise", column_major_t, colwise);
-  visit("row-major colwise", row_major_t, colwise);
-
   const auto array = column_major.array();
   visit("array rowwise", array, rowwise);
   const auto transpose = column_major_t.transpose();

@@ -14,9 +14,10 @@ LOGZ_NAMESPACE_BEGIN
 namespace detail {
 namespace generic {
 
-/// Calls f(position of slice (o, i) in each operand ...) for every slice.
+/// Calls f(position of slice (o, i) in each operand ...) for every slice; empty ones may have no memory at all.
 template <class F, class... T>
 void for_each_slice(const slice_shape& shape, const F& f, const slices<T>&... operands) {
+  if (shape.length == 0) return;
   for (Index o = 0; o < shape.outer; ++o) {
     for (Index i = 0; i < shape.inner; ++i) f(operands.slice(o, i)...);
   }

@@ -24,7 +24,7 @@ void for_each_block(const Argument& argument, const slice_shape& shape, const Pi
     const slices<const Scalar> all = slices_of(argument.xpr(), typename Argument::Cut{});
     for (Index first = 0; first < shape.inner; first += slice_block) {
       const Index count = std::min(slice_block, shape.inner - first);
-      piece(slice_shape{1, shape.length, count}, all.from(first, 0), first, Index{0});
+      if (shape.length > 0) piece(slice_shape{1, shape.length, count}, all.from(first, 0), first, Index{0});
       done(first, count);
     }
   } else {
