@@ -255,6 +255,57 @@ TEST_CASE("expression: what dst = expr gets right is right for lazy inputs") {
   CHECK(v == VectorXf(logz::logsumexp((original.colwise() + original.col(0)).eval().rowwise())));
 }
 
+TEST_CASE("expression: a lazy argument is read before its destination is resized") {
+  const MatrixXf original = logits(5, 5);
+  const MatrixXf w = logits(5, 3);
+  const VectorXf v = logits(4, 1);
+  MatrixXf y = original;
+  y = logz::softmax((y * w).rowwise());
+  CHECK(y == rowwise_softmax(original * w));
+  y = original;
+  y = logz::softmax(((y * w) * 0.5f).rowwise());
+  CHECK(y == rowwise_softmax((original * w) * 0.5f));
+  y = original;
+  y = logz::softmax(logz::log_softmax(y.topRows(2).rowwise()).rowwise());
+  CHECK(y == rowwise_softmax(logz::log_softmax(original.topRows(2).rowwise())));
+  y = original;
+  const std::vector<int> targets{0, 1, 2, 2, 1};
+  MatrixXf grad;
+  logz::cross_entropy_with_grad((original * w).eval().rowwise(), targets, grad);
+  logz::cross_entropy_with_grad((y * w).rowwise(), targets, y);
+  CHECK(y == grad);
+  VectorXf s = VectorXf::LinSpaced(3, -1, 1);
+  const VectorXf lz = logz::logsumexp((v * s.transpose()).eval().rowwise());
+  s = logz::logsumexp((v * s.transpose()).rowwise());
+  CHECK(s == lz);
+}
+
+TEST_CASE("expression: log Z into one row or column of a matrix that is not a vector at compile time") {
+  const MatrixXf x = logits(4, 6);
+  const VectorXf by_row = logz::logsumexp(x.rowwise());
+  const RowVectorXf by_column = logz::logsumexp(x.colwise());
+  MatrixXf out = MatrixXf::Constant(7, 9, 7);
+  RowMajorXf row_major = out;
+  const auto check = [&](auto& m) {
+    m.topRows(1).leftCols(6) = logz::logsumexp(x.colwise());
+    CHECK(m.row(0).head(6) == by_column);
+    m.block(2, 1, 1, 6) = logz::logsumexp((x * 1).colwise());
+    CHECK(m.row(2).segment(1, 6) == by_column);
+    m.rightCols(1).bottomRows(4) = logz::logsumexp(x.rowwise());
+    CHECK(m.col(8).tail(4) == by_row);
+    Eigen::Ref<std::decay_t<decltype(m)>, 0, Eigen::OuterStride<>> ref = m.block(1, 0, 4, 1);
+    ref = logz::logsumexp(x.rowwise());
+    CHECK(m.col(0).segment(1, 4) == by_row);
+    m.row(0).head(6).setConstant(7);
+    m.row(2).segment(1, 6).setConstant(7);
+    m.col(8).tail(4).setConstant(7);
+    m.col(0).segment(1, 4).setConstant(7);
+    CHECK((m.array() == 7).all());
+  };
+  check(out);
+  check(row_major);
+}
+
 TEST_CASE("expression: every kind of input") {
   const MatrixXf x = logits(6, 8);
   const MatrixXf expected = rowwise_softmax(x);
@@ -298,6 +349,12 @@ TEST_CASE("expression: every kind of input") {
   const MatrixXf shifted = (x / 0.5f).rowwise() + bias.transpose();
   const MatrixXf p = logz::softmax(((x / 0.5f).rowwise() + bias.transpose()).rowwise());
   CHECK(p == rowwise_softmax(shifted));
+  const MatrixXf strided_rows = logz::softmax(x(Eigen::seqN(0, 3, 2), Eigen::seq(0, 7)).rowwise());
+  CHECK(strided_rows.row(1) == expected.row(2));
+  MatrixXf scattered = MatrixXf::Zero(6, 8);
+  scattered(Eigen::seqN(0, 3, 2), Eigen::seq(0, 7)) = logz::softmax(x.topRows(3).rowwise());
+  CHECK(scattered.row(4) == expected.row(2));
+  CHECK((scattered.row(3).array() == 0).all());
   const VectorXf all = logz::softmax(x.reshaped());
   CHECK(all == VectorXf(logz::softmax(VectorXf(x.reshaped()))));
   CHECK(logz::logsumexp(x.diagonal()) == logz::logsumexp(VectorXf(x.diagonal())));
@@ -357,12 +414,34 @@ TEST_CASE("expression: a destination that cannot take the shape throws before an
   CHECK(std::accumulate(buffer.begin(), buffer.end(), 0.0f) == 84);
 }
 
-TEST_CASE("expression: kept in auto it is evaluated when assigned") {
-  const MatrixXf x = logits(3, 4);
+TEST_CASE("expression: kept in auto it is evaluated when assigned, from what its arguments are then") {
+  MatrixXf x = logits(3, 4);
   const auto p = logz::softmax(x.rowwise());
   const auto lp = logz::log_softmax((x * 2).rowwise());
   const MatrixXf first = p;
-  const MatrixXf second = p;
-  CHECK(first == second);
+  CHECK(first == rowwise_softmax(x));
   CHECK(MatrixXf(lp) == MatrixXf(logz::log_softmax((x * 2).eval().rowwise())));
+  x = logits(2, 2) * 3;
+  const MatrixXf second = p;
+  CHECK(second == rowwise_softmax(x));
+
+  MatrixXf g = logits(2, 2);
+  const auto dx = logz::softmax_backward(g.rowwise(), x);
+  g.resize(3, 3);
+  MatrixXf out;
+  CHECK_THROWS_WITH_AS(
+      out = dx, "logz::softmax_backward: an argument was resized after the call and before its evaluation",
+      std::invalid_argument);
+  CHECK(out.size() == 0);
 }
+
+#ifdef NDEBUG
+// With assertions Eigen's own come first.
+TEST_CASE("expression: construction of what cannot hold the result throws") {
+  using Bounded = Eigen::Matrix<float, Dynamic, Dynamic, 0, 2, 2>;
+  using Fixed = Eigen::Matrix<float, 3, 1>;
+  const MatrixXf x = logits(4, 4);
+  CHECK_THROWS_AS(Bounded(logz::softmax(x.rowwise())), std::invalid_argument);
+  CHECK_THROWS_AS(Fixed(logz::logsumexp(x.rowwise())), std::invalid_argument);
+}
+#endif

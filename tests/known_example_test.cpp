@@ -54,6 +54,22 @@ TEST_CASE_TEMPLATE(
   CHECK(alive(4) < static_cast<T>(-0.76));
 }
 
+TEST_CASE("known example: float meets the contract against 30 digits") {
+  using Vector = Eigen::Matrix<float, 5, 1>;
+  const Vector x = vector_of<float>(known_example::before);  // integers: exact in float
+  const Vector p = logz::softmax(x);
+  const Vector lp = logz::log_softmax(x);
+  Vector g;
+  CHECK(test::ulp_error(logz::cross_entropy_with_grad(x, known_example::target, g),
+                        known_example::before_cross_entropy[0]) <= 2);
+  CHECK(test::ulp_error(logz::logsumexp(x), known_example::before_logsumexp[0]) <= 1);
+  for (int i = 1; i < 5; ++i) {
+    CHECK(test::ulp_error(p(i), known_example::before_softmax[i]) <= 4);
+    CHECK(test::ulp_error(g(i), known_example::before_cross_entropy_gradient[i]) <= 6);
+    CHECK(test::ulp_error(lp(i), known_example::before_log_softmax[i]) <= 2);
+  }
+}
+
 TEST_CASE("known example: double meets the contract against 30 digits") {
   const auto check = [](const double(&slice)[5], const long double* softmax, const long double* log_softmax,
                         long double logsumexp, long double loss, const long double* gradient) {

@@ -115,6 +115,36 @@ TEST_CASE_TEMPLATE("logsumexp: long lazy slices, taken in pieces, in any order",
   }
 }
 
+TEST_CASE_TEMPLATE("logsumexp: terms near the smallest number keep their digits", T, float, double) {
+  // exp(x - max) is subnormal, their sum is not.
+  const T gap = sizeof(T) == sizeof(float) ? static_cast<T>(-94.5) : static_cast<T>(-716.5);
+  for (const std::size_t length : sizes{2, 7, 70, 4097}) {
+    std::vector<T> slice(length, gap);
+    slice[length / 2] = 0;
+    const auto x = matrix_of<T, Eigen::ColMajor, Eigen::Vertical>({slice});
+    CHECK(logsumexp_error(logz::logsumexp(x.col(0)), slice) <= logsumexp_bound<T>);
+    CHECK(logsumexp_error(logz::logsumexp(x.col(0) * 1), slice) <= logsumexp_bound<T>);
+  }
+  // A large gradient makes up for it.
+  const Eigen::Vector2d x(0, -750);
+  const Eigen::Vector2d dx = logz::logsumexp_backward(1e300, x, 0.0);
+  CHECK(ulp_error(dx(1), 1e300L * std::exp(-750.0L)) <= backward_bound);
+}
+
+TEST_CASE_TEMPLATE("logsumexp: a slice's bits depend on nothing but the slice, lazy or not", T, float,
+                   double) {
+  for (const std::size_t length : sizes{37, 1000}) {
+    const auto slices = normal_slices<T>(150, length, 5);
+    const auto x = matrix_of<T, Eigen::ColMajor, Eigen::Horizontal>(slices);
+    const auto y = matrix_of<T, Eigen::RowMajor, Eigen::Horizontal>(slices);
+    using Vector = Eigen::Matrix<T, Eigen::Dynamic, 1>;
+    const auto check = [](const Vector& all, const Vector& few) { CHECK(all.segment(61, 5) == few); };
+    check(logz::logsumexp(x.rowwise()), logz::logsumexp(x.middleRows(61, 5).rowwise()));
+    check(logz::logsumexp((x * 1).rowwise()), logz::logsumexp((x.middleRows(61, 5) * 1).rowwise()));
+    check(logz::logsumexp((y * 1).rowwise()), logz::logsumexp((y.middleRows(61, 5) * 1).rowwise()));
+  }
+}
+
 TEST_CASE("logsumexp: every coefficient of a lazy expression is evaluated once") {
   int evaluations = 0;
   const auto counted = [&evaluations](Index i) {

@@ -6,6 +6,10 @@
 
 #include <logz/logz.hpp>
 
+#if __has_include(<boost/multiprecision/cpp_bin_float.hpp>)
+#include <boost/multiprecision/cpp_bin_float.hpp>
+#include <boost/multiprecision/eigen.hpp>
+#endif
 #if __has_include(<unsupported/Eigen/AutoDiff>)
 #include <unsupported/Eigen/AutoDiff>
 #endif
@@ -79,8 +83,23 @@ TEST_CASE_TEMPLATE("half types: every result is the exact one, rounded once", T,
     CAPTURE(length);
     CHECK(worst <= 0.5L + 0x1p-10L);
     Vector grad;
-    const float loss = logz::cross_entropy_with_grad(x, 0, grad);  // losses of half types are float
+    logz::cross_entropy_options<float> options;  // losses and options of half types are float
+    options.reduction = logz::reduction::sum;
+    const float loss = logz::cross_entropy_with_grad(x, 0, grad, options);
     CHECK(ulp_error(loss, cross_entropy(exact_x, 0)) <= 2);
+    CHECK(ulp_error(logz::cross_entropy(x, 0), cross_entropy(exact_x, 0)) <= 2);
+    const reals slope = cross_entropy_gradient(exact_x, 0);
+    const Vector q = logz::softmin(x);
+    reals minus_x;
+    for (const real v : exact_x) minus_x.push_back(-v);
+    const reals exact_q = softmax(minus_x);
+    const Vector dx = logz::logsumexp_backward(T(1), x, logz::logsumexp(x));
+    for (Index i = 0; i < length; ++i) {
+      worst = std::max(worst, error(grad(i), slope[static_cast<std::size_t>(i)]));
+      worst = std::max(worst, error(q(i), exact_q[static_cast<std::size_t>(i)]));
+      worst = std::max(worst, error(dx(i), exact_p[static_cast<std::size_t>(i)]));
+    }
+    CHECK(worst <= 0.5L + 0x1p-10L);
   }
 }
 
@@ -145,6 +164,24 @@ TEST_CASE("user's scalar: exp and log by ADL are all it takes") {
   const Vector dominated = (Vector(2) << 0, -40).finished();
   CHECK(ulp_error(Vector(logz::log_softmax(dominated))(0).value, -4.24835425529158898630590547627e-18L) <= 4);
 }
+
+#if __has_include(<boost/multiprecision/cpp_bin_float.hpp>)
+TEST_CASE("boost multiprecision: far more digits than double has") {
+  using number = boost::multiprecision::cpp_bin_float_50;
+  using Vector = Eigen::Matrix<number, Eigen::Dynamic, 1>;
+  Vector x(2);
+  x << 0, -40;
+  const Vector lp = logz::log_softmax(x);
+  const Vector p = logz::softmax(x);
+  const number lz = logz::logsumexp(x * number(1));
+  // mpmath, 52 digits: log1p(exp(-40)).
+  const number exact("4.248354255291588986304977843631582181877750679822975e-18");
+  const number bound = 5 * std::numeric_limits<number>::epsilon() + number("1e-47");
+  CHECK(abs(lp(0) / exact + 1) <= bound);
+  CHECK(abs(lz / exact - 1) <= bound);
+  CHECK(abs(p.sum() - 1) <= bound);
+}
+#endif
 
 #if __has_include(<unsupported/Eigen/AutoDiff>)
 TEST_CASE("AutoDiffScalar: derivatives of the value functions are the written gradients, ties included") {

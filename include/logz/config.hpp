@@ -11,9 +11,9 @@
 #error "logz needs Eigen 3.4 or later"
 #endif
 
-// Everything lives in an inline namespace that names the version and, because the bodies differ, -ffast-math:
-// objects built with different headers or flags then link side by side, each with its own code.
-#ifdef __FAST_MATH__
+// Everything lives in an inline namespace that names the version and, because the bodies differ, -ffast-math and
+// -ffinite-math-only: objects built with different headers or flags then link side by side, each with its own code.
+#if defined(__FAST_MATH__) || (defined(__FINITE_MATH_ONLY__) && __FINITE_MATH_ONLY__)
 #define LOGZ_INLINE_NAMESPACE v0_1_fast_math
 #else
 #define LOGZ_INLINE_NAMESPACE v0_1

@@ -15,7 +15,8 @@ LOGZ_NAMESPACE_BEGIN
 /// Special values: -∞ (a class that is out) stays -∞ and leaves the others alone; a slice of only -∞, or
 /// with +∞ or NaN, is NaN throughout; a single finite element gives 0; an empty slice stays empty.
 /// Accuracy: float ≤ 2 ulp, double ≤ 4 ulp, at any length, at the dominant class too.
-/// Memory: no allocation.
+/// Memory: no allocation for an argument in memory or a coefficient-wise expression; a destination that shares
+/// an argument's memory in another layout (shifted, transposed), or has none of its own (reverse()), costs a temporary.
 /// Errors: std::invalid_argument if the destination cannot take the shape; nothing is written then.
 /// Source: Blanchard, Higham & Higham 2021, doi:10.1093/imanum/draa038.
 template <class X, int Direction>
@@ -35,9 +36,9 @@ template <class X>
 /// @return             an expression of grad_output's shape; its destination may be grad_output or log_p
 ///                     itself.
 ///
-/// Special values: where lp = -∞ the gradient is g; NaN in g makes its slice NaN.
+/// Special values: where lp = -∞ the gradient is g, for finite gradients; NaN in g makes its slice NaN.
 /// Accuracy: ≤ 4 ulp of the largest term.
-/// Memory: no allocation for arguments in memory.
+/// Memory: no allocation for arguments in memory; otherwise as log_softmax.
 /// Errors: std::invalid_argument if the shapes differ or the destination cannot take them; nothing is
 /// written then.
 /// Source: dlpᵢ/dxⱼ = [i = j] - pⱼ; Blanchard, Higham & Higham 2021, doi:10.1093/imanum/draa038.
@@ -54,6 +55,11 @@ template <class G, int Direction, class L, int OutputDirection>
 template <class G, class L>
 [[nodiscard]] auto log_softmax_backward(const Eigen::DenseBase<G>& grad_output,
                                         const Eigen::DenseBase<L>& log_p) {
+  return detail::slicewise_backward(detail::log_softmax_backward_function{}, grad_output, log_p);
+}
+template <class G, class Y, int Direction>
+[[nodiscard]] auto log_softmax_backward(const Eigen::DenseBase<G>& grad_output,
+                                        const Eigen::VectorwiseOp<Y, Direction>& log_p) {
   return detail::slicewise_backward(detail::log_softmax_backward_function{}, grad_output, log_p);
 }
 

@@ -2,7 +2,7 @@
 #pragma once
 
 #include "detail/functions.hpp"
-#include "detail/reduce_call.hpp"
+#include "detail/logsumexp_call.hpp"
 
 LOGZ_NAMESPACE_BEGIN
 
@@ -16,7 +16,8 @@ LOGZ_NAMESPACE_BEGIN
 /// and NaN anywhere gives NaN; a single element gives itself.
 /// Accuracy: float ≤ 1 ulp, double ≤ 4 ulp, at any length; where max and log Σ exp(x - max) cancel, so
 /// that |log Z| < |max|, in ulp of |max|.
-/// Memory: no allocation.
+/// Memory: no allocation for an argument in memory or a coefficient-wise expression; a destination that shares
+/// an argument's memory in another layout (shifted, transposed), or has none of its own (reverse()), costs a temporary.
 /// Errors: std::invalid_argument if the destination cannot take the shape; nothing is written then.
 /// Source: Blanchard, Higham & Higham 2021, doi:10.1093/imanum/draa038.
 template <class X, int Direction>
@@ -38,9 +39,9 @@ template <class X>
 /// @param lz       logsumexp's result: a vector with one number per slice; a Scalar for a vector x.
 /// @return         an expression of x's shape; its destination may be x itself.
 ///
-/// Special values: exactly 0 at -∞ elements and where lz = -∞; NaN throughout where lz is +∞ or NaN.
+/// Special values: 0 at -∞ elements and where lz = -∞, for finite g; NaN throughout where lz is +∞ or NaN.
 /// Accuracy: ≤ 6 ulp.
-/// Memory: no allocation for arguments in memory.
+/// Memory: no allocation for arguments in memory; otherwise as logsumexp.
 /// Errors: std::invalid_argument if the shapes differ or the destination cannot take them; nothing is
 /// written then.
 /// Source: Blanchard, Higham & Higham 2021, doi:10.1093/imanum/draa038.
@@ -54,6 +55,11 @@ template <class X>
 [[nodiscard]] auto logsumexp_backward(const typename X::Scalar& grad_lz, const Eigen::DenseBase<X>& x,
                                       const typename X::Scalar& lz) {
   return detail::logsumexp_backward_of_vector(grad_lz, x, lz);
+}
+template <class G, class X, class L>
+[[nodiscard]] auto logsumexp_backward(const Eigen::DenseBase<G>&, const Eigen::DenseBase<X>& x,
+                                      const Eigen::DenseBase<L>&) {
+  return detail::logsumexp_backward_without_axis(x);
 }
 
 LOGZ_NAMESPACE_END

@@ -12,14 +12,14 @@ LOGZ_NAMESPACE_BEGIN
 ///                 strides, or expression. One sample: a vector.
 /// @param targets  the class of each sample, 0 to C - 1: a vector of integers of any type (Eigen,
 ///                 std::vector, std::array). For a vector of logits: one integer.
-/// @param options  {logz::reduction::mean} (default) or {logz::reduction::sum}.
+/// @param options  cross_entropy_options: its member reduction is reduction::mean (default) or reduction::sum.
 /// @return         the loss, in the logits' scalar type (float for half types).
 ///
 /// Special values: +∞ for a target whose logit is -∞; NaN for a sample of only -∞ or with +∞ or NaN; the
 /// mean over no samples is NaN, their sum 0.
 /// Accuracy: float ≤ 2 ulp, double ≤ 4 ulp per sample, at a confident sample too; summed in at least
-/// double, in a fixed order, and rounded once.
-/// Memory: no allocation.
+/// double with compensation, in a fixed order.
+/// Memory: none, but what evaluating a product or another such expression takes.
 /// Errors: std::out_of_range for a target that is not a class; std::invalid_argument if targets and
 /// samples differ in number or there are no classes.
 /// Source: torch.nn.functional.cross_entropy.
@@ -33,7 +33,7 @@ template <class X, class Integer>
 [[nodiscard]] detail::loss_of<X> cross_entropy(
     const Eigen::DenseBase<X>& logits, const Integer& target,
     const cross_entropy_options<detail::loss_of<X>>& options = {}) {
-  return detail::classify("cross_entropy", logits, std::array<Integer, 1>{target}).cross_entropy(options);
+  return detail::classify("cross_entropy", logits, detail::one_target(target)).cross_entropy(options);
 }
 
 /// Cross-entropy together with its gradient by the logits: (p - [target]) / samples for the mean,
@@ -52,7 +52,8 @@ template <class X, class Integer>
 /// gradient.
 /// Accuracy: every entry ≤ 6 ulp of itself; the target's entry is formed from the sum of the others,
 /// where p - 1 would leave nothing.
-/// Memory: no allocation for logits in memory, beyond resizing grad.
+/// Memory: none for logits in memory, beyond resizing grad; a grad that shares the logits' memory in another layout
+/// (shifted, transposed) costs a temporary.
 /// Errors: cross_entropy's, and std::invalid_argument if grad cannot take the shape; grad is untouched
 /// then.
 /// Source: torch.nn.functional.cross_entropy.
@@ -67,7 +68,7 @@ template <class X, class Integer, class Grad>
 detail::loss_of<X> cross_entropy_with_grad(const Eigen::DenseBase<X>& logits, const Integer& target,
                                            Grad&& grad,
                                            const cross_entropy_options<detail::loss_of<X>>& options = {}) {
-  return detail::classify("cross_entropy_with_grad", logits, std::array<Integer, 1>{target})
+  return detail::classify("cross_entropy_with_grad", logits, detail::one_target(target))
       .template cross_entropy_with_grad<Grad>(grad, options);
 }
 
@@ -85,8 +86,8 @@ detail::loss_of<X> cross_entropy_with_grad(const Eigen::DenseBase<X>& logits, co
 ///
 /// Special values: +∞ for a target of log-probability -∞; NaN for one of NaN; other entries do not
 /// matter. The mean over no samples is NaN, their sum 0.
-/// Accuracy: exact per sample; summed in at least double, in a fixed order, and rounded once.
-/// Memory: no allocation.
+/// Accuracy: exact per sample; summed in at least double with compensation, in a fixed order.
+/// Memory: none, but what evaluating a product or another such expression takes.
 /// Errors: as in cross_entropy.
 /// Source: torch.nn.functional.nll_loss.
 template <class X, int Direction, class Targets>
@@ -98,7 +99,7 @@ template <class X, int Direction, class Targets>
 template <class X, class Integer>
 [[nodiscard]] detail::loss_of<X> nll_loss(const Eigen::DenseBase<X>& log_probs, const Integer& target,
                                           const cross_entropy_options<detail::loss_of<X>>& options = {}) {
-  return detail::classify("nll_loss", log_probs, std::array<Integer, 1>{target}).nll_loss(options);
+  return detail::classify("nll_loss", log_probs, detail::one_target(target)).nll_loss(options);
 }
 
 /// Negative log-likelihood together with its gradient by the log-probabilities: -1 / samples (mean) or -1
@@ -113,7 +114,7 @@ template <class X, class Integer>
 /// Special values: nll_loss's; the gradient does not depend on the log-probabilities. No samples: an
 /// empty gradient.
 /// Accuracy: the gradient is rounded once.
-/// Memory: no allocation.
+/// Memory: none, but what evaluating a product or another such expression takes.
 /// Errors: nll_loss's, and std::invalid_argument if grad cannot take the shape; grad is untouched then.
 /// Source: torch.nn.functional.nll_loss.
 template <class X, int Direction, class Targets, class Grad>
@@ -127,7 +128,7 @@ template <class X, class Integer, class Grad>
 detail::loss_of<X> nll_loss_with_grad(const Eigen::DenseBase<X>& log_probs, const Integer& target,
                                       Grad&& grad,
                                       const cross_entropy_options<detail::loss_of<X>>& options = {}) {
-  return detail::classify("nll_loss_with_grad", log_probs, std::array<Integer, 1>{target})
+  return detail::classify("nll_loss_with_grad", log_probs, detail::one_target(target))
       .template nll_loss_with_grad<Grad>(grad, options);
 }
 

@@ -17,7 +17,8 @@ LOGZ_NAMESPACE_BEGIN
 /// Special values: -∞ (a class that is out) gives exactly 0 and leaves the others alone; a slice of only
 /// -∞, or with +∞ or NaN, is NaN throughout; a single finite element gives 1; an empty slice stays empty.
 /// Accuracy: ≤ 4 ulp at any length; subnormal results within 2 smallest subnormals.
-/// Memory: no allocation.
+/// Memory: no allocation for an argument in memory or a coefficient-wise expression; a destination that shares
+/// an argument's memory in another layout (shifted, transposed), or has none of its own (reverse()), costs a temporary.
 /// Errors: std::invalid_argument if the destination cannot take the shape; nothing is written then.
 /// Source: Blanchard, Higham & Higham 2021, doi:10.1093/imanum/draa038.
 template <class X, int Direction>
@@ -51,9 +52,9 @@ template <class X>
 /// @return             an expression of grad_output's shape; its destination may be grad_output or p
 ///                     itself.
 ///
-/// Special values: exactly 0 where p = 0 and g is finite; NaN in g or p makes its slice NaN.
+/// Special values: 0 where p = 0, for finite gradients; NaN in g or p makes its slice NaN.
 /// Accuracy: ≤ 4 ulp of the largest term.
-/// Memory: no allocation for arguments in memory.
+/// Memory: no allocation for arguments in memory; otherwise as softmax.
 /// Errors: std::invalid_argument if the shapes differ or the destination cannot take them; nothing is
 /// written then.
 /// Source: dpᵢ/dxⱼ = pᵢ([i = j] - pⱼ); Blanchard, Higham & Higham 2021, doi:10.1093/imanum/draa038.
@@ -69,6 +70,11 @@ template <class G, int Direction, class P, int OutputDirection>
 }
 template <class G, class P>
 [[nodiscard]] auto softmax_backward(const Eigen::DenseBase<G>& grad_output, const Eigen::DenseBase<P>& p) {
+  return detail::slicewise_backward(detail::softmax_backward_function{}, grad_output, p);
+}
+template <class G, class Y, int Direction>
+[[nodiscard]] auto softmax_backward(const Eigen::DenseBase<G>& grad_output,
+                                    const Eigen::VectorwiseOp<Y, Direction>& p) {
   return detail::slicewise_backward(detail::softmax_backward_function{}, grad_output, p);
 }
 

@@ -21,55 +21,86 @@ int main() {
 
 #if CASE(right)
   out = logz::softmax(x.rowwise());
-#elif CASE(matrix_without_axis)  // expect: a matrix needs an axis; write x.rowwise(), x.colwise(), or x.reshaped()
+#elif CASE( \
+    matrix_without_axis)  // expect: a matrix needs an axis; write x.rowwise(), x.colwise(), or x.reshaped()
   out = logz::softmax(x);
-#elif CASE(log_softmax_matrix_without_axis)  // expect: a matrix needs an axis; write x.rowwise()
+#elif CASE(log_softmax_matrix_without_axis)    // expect: a matrix needs an axis; write x.rowwise()
   out = logz::log_softmax(x);
-#elif CASE(logsumexp_matrix_without_axis)  // expect: a matrix needs an axis; write x.rowwise()
+#elif CASE(logsumexp_matrix_without_axis)      // expect: a matrix needs an axis; write x.rowwise()
   number = logz::logsumexp(x);
-#elif CASE(backward_matrix_without_axis)  // expect: a matrix needs an axis; write x.rowwise()
+#elif CASE(backward_matrix_without_axis)       // expect: a matrix needs an axis; write x.rowwise()
   out = logz::softmax_backward(x, x);
-#elif CASE(loss_matrix_without_axis)  // expect: a matrix needs an axis; write x.rowwise()
+#elif CASE(loss_matrix_without_axis)           // expect: a matrix needs an axis; write x.rowwise()
   number = logz::cross_entropy(x, targets);
+#elif CASE(softmin_matrix_without_axis)        // expect: a matrix needs an axis; write x.rowwise()
+  out = logz::softmin(x);
+#elif CASE(log_backward_matrix_without_axis)   // expect: a matrix needs an axis; write x.rowwise()
+  out = logz::log_softmax_backward(x, x);
+#elif CASE(backward_axis_on_output_alone)      // expect: grad_output needs the axis of the output
+  out = logz::softmax_backward(x, x.rowwise());
+#elif CASE(log_backward_axis_on_output_alone)  // expect: grad_output needs the axis of the output
+  out = logz::log_softmax_backward(x, x.colwise());
+#elif CASE(logsumexp_backward_without_axis)    // expect: logsumexp_backward takes a matrix x with an axis
+  out = logz::logsumexp_backward(v, x, v);
+#elif CASE(loss_with_grad_without_axis)        // expect: a matrix needs an axis; write x.rowwise()
+  number = logz::cross_entropy_with_grad(x, targets, out);
 #elif CASE(integers)  // expect: integer scalars cannot hold the result; cast first, as in x.cast<float>()
   Eigen::MatrixXi i = logz::softmax(integers.rowwise());
 #elif CASE(logsumexp_integers)  // expect: integer scalars cannot hold the result
   number = static_cast<float>(logz::logsumexp(integers.row(0)));
-#elif CASE(loss_integers)  // expect: integer scalars cannot hold the result
+#elif CASE(loss_integers)       // expect: integer scalars cannot hold the result
   number = static_cast<float>(logz::cross_entropy(integers.rowwise(), targets));
 #elif CASE(complex)  // expect: complex numbers are not ordered; softmax and its family take real scalars
   Eigen::MatrixXcf c = logz::softmax(complex.rowwise());
 #elif CASE(complex_logsumexp)  // expect: complex numbers are not ordered
   const auto c = logz::logsumexp(complex.row(0));
-#elif CASE(other_scalar_construction)  // expect: YOU_MIXED_DIFFERENT_NUMERIC_TYPES__YOU_NEED_TO_USE_THE_CAST_METHOD
+#elif CASE( \
+    other_scalar_construction)  // expect: YOU_MIXED_DIFFERENT_NUMERIC_TYPES__YOU_NEED_TO_USE_THE_CAST_METHOD
   Eigen::MatrixXd d = logz::softmax(x.rowwise());
-#elif CASE(other_scalar_assignment)  // expect: YOU_MIXED_DIFFERENT_NUMERIC_TYPES__YOU_NEED_TO_USE_THE_CAST_METHOD
+#elif CASE( \
+    other_scalar_assignment)  // expect: YOU_MIXED_DIFFERENT_NUMERIC_TYPES__YOU_NEED_TO_USE_THE_CAST_METHOD
   doubles = logz::log_softmax(x.rowwise());
-#elif CASE(other_scalar_argument)  // expect: all arguments of a call have the same scalar type
+#elif CASE( \
+    other_scalar_logsumexp)  // expect: YOU_MIXED_DIFFERENT_NUMERIC_TYPES__YOU_NEED_TO_USE_THE_CAST_METHOD
+  Eigen::VectorXd d = logz::logsumexp(x.rowwise());
+#elif CASE( \
+    other_scalar_noalias)  // expect: YOU_MIXED_DIFFERENT_NUMERIC_TYPES__YOU_NEED_TO_USE_THE_CAST_METHOD
+  doubles.noalias() = logz::softmax(x.rowwise());
+#elif CASE(other_scalar_argument)            // expect: all arguments of a call have the same scalar type
   out = logz::softmax_backward(x.rowwise(), doubles);
-#elif CASE(other_scalar_grad)  // expect: grad must have the scalar type of the logits
+#elif CASE(other_scalar_grad)                // expect: grad must have the scalar type of the logits
   number = logz::cross_entropy_with_grad(x.rowwise(), targets, doubles);
-#elif CASE(const_grad)  // expect: grad must be writable
+#elif CASE(const_grad)                       // expect: grad must be writable
   number = logz::cross_entropy_with_grad(x.rowwise(), targets, constant);
-#elif CASE(temporary_grad)  // expect: grad must be writable
+#elif CASE(temporary_grad)                   // expect: grad must be writable
   number = logz::cross_entropy_with_grad(x.rowwise(), targets, Eigen::MatrixXf(3, 4));
-#elif CASE(expression_grad)  // expect: grad must be writable
+#elif CASE(expression_grad)                  // expect: grad must be writable
   number = logz::nll_loss_with_grad(x.rowwise(), targets, x * 2);
-#elif CASE(float_targets)  // expect: targets are class indices: a vector of integers
+#elif CASE(const_block_grad)                 // expect: grad must be writable
+  number = logz::cross_entropy_with_grad(x.rowwise(), targets, constant.topRows(3));
+#elif CASE(const_map_grad)                   // expect: grad must be writable
+  number =
+      logz::cross_entropy_with_grad(x.rowwise(), targets, Eigen::Map<const Eigen::MatrixXf>(x.data(), 3, 4));
+#elif CASE(array_of_targets_for_one_sample)  // expect: targets are class indices: a vector of integers
+  const int array[3] = {0, 1, 2};
+  number = logz::cross_entropy(v, array);
+#elif CASE(float_targets)                    // expect: targets are class indices: a vector of integers
   number = logz::cross_entropy(x.rowwise(), v);
-#elif CASE(matrix_targets)  // expect: targets are class indices: a vector of integers
+#elif CASE(matrix_targets)                   // expect: targets are class indices: a vector of integers
   number = logz::nll_loss(x.rowwise(), integers);
-#elif CASE(vector_target_for_one_sample)  // expect: targets are class indices: a vector of integers
+#elif CASE(vector_target_for_one_sample)     // expect: targets are class indices: a vector of integers
   number = logz::cross_entropy(v, targets);
-#elif CASE(axes_differ)  // expect: grad_output and the output have different axes
+#elif CASE(axes_differ)                      // expect: grad_output and the output have different axes
   out = logz::softmax_backward(x.rowwise(), x.colwise());
-#elif CASE(one_coefficient)  // deleted: deleted
+#elif CASE(one_coefficient)                  // deleted: deleted
   number = p(0, 0);
-#elif CASE(one_linear_coefficient)  // deleted: deleted
+#elif CASE(one_linear_coefficient)           // deleted: deleted
   number = logz::softmax(v)(0);
-#elif CASE(one_bracket)  // deleted: deleted
+#elif CASE(one_bracket)                      // deleted: deleted
   number = logz::softmax(v)[0];
-#elif CASE(coeff)  // deleted: deleted
+#elif CASE(one_log_z)                        // deleted: deleted
+  number = logz::logsumexp(x.rowwise())(0);
+#elif CASE(coeff)                            // deleted: deleted
   number = p.coeff(0, 0);
 #else
 #error "unknown case"

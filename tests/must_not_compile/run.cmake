@@ -15,7 +15,7 @@ if(result EQUAL 0)
 endif()
 
 file(READ ${SOURCE} text)
-if(NOT text MATCHES "CASE\\(${CASE}\\)  // (expect|deleted): ([^\n]*)")
+if(NOT text MATCHES "CASE\\(${CASE}\\) +// (expect|deleted): ([^\n]*)")
   message(FATAL_ERROR "${SOURCE} expects nothing of ${CASE}")
 endif()
 set(kind ${CMAKE_MATCH_1})

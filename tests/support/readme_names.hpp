@@ -17,4 +17,6 @@
   [[maybe_unused]] Eigen::MatrixXf grad;                                              \
   [[maybe_unused]] Eigen::MatrixXf logits = Eigen::MatrixXf::Random(3, 10);           \
   [[maybe_unused]] const std::vector<int> targets{1, 9, 0};                           \
-  [[maybe_unused]] const std::vector<int> row_targets{4, 0, 2, 2};
+  [[maybe_unused]] const std::vector<int> row_targets{4, 0, 2, 2};                    \
+  logz::cross_entropy_options<float> options;                                         \
+  options.reduction = logz::reduction::sum;

@@ -32,6 +32,8 @@ std::vector<slice_list<T>> hard_slices() {
     tied[0].front() = tied[0].back() = top;
     all.push_back(tied);
   }
+  // A million numbers: sums must not drift.
+  all.push_back(normal_slices<T>(1, std::size_t{1} << 20, 3));
   // One large element in each place: the smaller ones must still count.
   for (const std::size_t length : sizes{10, 11, 16, 33, 70}) {
     for (std::size_t place = 0; place < length; ++place) {

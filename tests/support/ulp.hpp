@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 
+#include <algorithm>
 #include <cmath>
 #include <limits>
 
@@ -27,8 +28,10 @@ long double ulp_error(T result, long double exact, long double unit) {
   if (std::isinf(r) || std::isinf(exact)) return std::numeric_limits<long double>::infinity();
   return std::abs(r - exact) / ulp_at<T>(unit);
 }
+/// In ulp of the exact result; an exact 0 (exp(-inf), a masked gradient) must be 0.
 template <class T>
 long double ulp_error(T result, long double exact) {
+  if (exact == 0 && result != 0) return std::numeric_limits<long double>::infinity();
   return ulp_error(result, exact, exact);
 }
 

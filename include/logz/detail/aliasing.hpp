@@ -46,20 +46,26 @@ inline bool overlap(const grid& a, const grid& b) {
   if (a.empty() || b.empty()) return false;
   const auto delta = static_cast<Index>(b.address - a.address);  // wraps to the signed difference
   if (a.high() <= delta + b.low() || delta + b.high() <= a.low()) return false;
-  // Two grids of one lattice: element (i, j) of a meets (i', j') of b where
-  // delta = (i - i') * minor + (j - j') * major; minor steps never reach one major step.
   if (delta % a.item_size != 0) return true;
-  const int minor = a.stride[0] < a.stride[1] ? 0 : 1;
-  const Index step = std::max<Index>(a.stride[minor], 1);
-  const Index leap = a.stride[1 - minor];
-  const bool one_lattice = a.stride[0] == b.stride[0] && a.stride[1] == b.stride[1] && leap > 0 &&
-                           a.stride[minor] >= 0 && a.reach(minor) < leap && b.reach(minor) < leap;
-  if (!one_lattice) return true;
+  // The strides both grids share; along an axis of one element any stride will do.
+  Index stride[2];
+  for (int d = 0; d < 2; ++d) {
+    if (a.extent[d] > 1 && b.extent[d] > 1 && a.stride[d] != b.stride[d]) return true;
+    stride[d] = a.extent[d] > 1 ? a.stride[d] : b.stride[d];
+  }
+  // Two grids of one lattice: element (i, j) of a meets (i', j') of b where
+  // delta = (i - i') * step + (j - j') * leap, and steps alone never reach one leap.
+  const int minor = stride[1] == 0 || (stride[0] != 0 && stride[0] < stride[1]) ? 0 : 1;
+  const int major = 1 - minor;
+  const Index step = std::max<Index>(stride[minor], 1);
+  const Index leap = stride[major];
+  const Index reach = std::max(a.extent[minor], b.extent[minor]) - 1;
+  if (stride[0] < 0 || stride[1] < 0 || (leap > 0 && reach * step >= leap)) return true;
   const Index distance = delta / a.item_size;
-  const Index floor = distance / leap - (distance % leap < 0 ? 1 : 0);
+  const Index floor = leap == 0 ? 0 : distance / leap - (distance % leap < 0 ? 1 : 0);
   for (const Index leaps : {floor, floor + 1}) {
     const Index rest = distance - leaps * leap;
-    const bool in_major = -b.extent[1 - minor] < leaps && leaps < a.extent[1 - minor];
+    const bool in_major = -b.extent[major] < leaps && leaps < a.extent[major];
     const bool in_minor = rest % step == 0 && -b.extent[minor] < rest / step && rest / step < a.extent[minor];
     if (in_major && in_minor) return true;
   }

@@ -12,8 +12,15 @@
 LOGZ_NAMESPACE_BEGIN
 namespace detail {
 
+template <class X, class = void>
+struct has_data : std::false_type {};
 template <class X>
-inline constexpr bool is_direct = Eigen::internal::has_direct_access<std::remove_const_t<X>>::ret != 0;
+struct has_data<X, std::void_t<decltype(std::declval<const X&>().data())>> : std::true_type {};
+
+/// The numbers lie in memory with strides. (Eigen 3.4 says so of an IndexedView that does not tell where.)
+template <class X>
+inline constexpr bool is_direct = Eigen::internal::has_direct_access<std::remove_const_t<X>>::ret != 0 &&
+                                  has_data<std::remove_const_t<X>>::value;
 
 template <class S>
 inline constexpr bool is_supported_scalar =
@@ -47,6 +54,10 @@ constexpr bool check_same_scalar() {
   return same;
 }
 
+/// False, of a type: for overloads that exist to say what is missing.
+template <class X>
+inline constexpr bool axis_missing = false;
+
 /// A vector is one slice along itself.
 template <class X>
 inline constexpr int vector_direction = X::RowsAtCompileTime == 1 ? Eigen::Horizontal : Eigen::Vertical;
@@ -66,6 +77,15 @@ class argument {
   explicit argument(const Xpr& xpr) : xpr_(xpr) {}
 
   const Xpr& xpr() const { return xpr_; }
+
+  bool fits(const slice_shape& shape) const {
+    if constexpr (per_slice) {
+      return xpr_.size() == shape.inner;
+    } else {
+      const slice_shape mine = shape_of(xpr_, Cut{});
+      return mine.length == shape.length && mine.inner == shape.inner;
+    }
+  }
 
   /// How a direct argument shares memory with the destination. One number per slice, read while slices are
   /// written, never works in place.

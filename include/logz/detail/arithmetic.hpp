@@ -31,24 +31,58 @@ using loss_t = std::conditional_t<is_half<T>, float, T>;
 template <class X>
 using loss_of = loss_t<typename X::Scalar>;
 
+/// Infinity and NaN of the type itself, or made from double's.
 template <class C>
 C infinity() {
-  return static_cast<C>(Eigen::NumTraits<C>::infinity());
+  using own = std::numeric_limits<C>;
+  if constexpr (own::has_infinity) {
+    return static_cast<C>(own::infinity());
+  } else {
+    return static_cast<C>(std::numeric_limits<double>::infinity());
+  }
 }
 template <class C>
 C quiet_nan() {
-  return static_cast<C>(Eigen::NumTraits<C>::quiet_NaN());
+  using own = std::numeric_limits<C>;
+  if constexpr (own::has_quiet_NaN) {
+    return static_cast<C>(own::quiet_NaN());
+  } else {
+    return static_cast<C>(std::numeric_limits<double>::quiet_NaN());
+  }
 }
 
-/// A test of the bits where there are known bits, so that -ffinite-math-only cannot fold it.
+/// Tests of the bits where the bits are known, so that -ffinite-math-only cannot fold them: a difference of finite
+/// numbers may overflow.
+inline std::uint64_t bits_of(double x) {
+  std::uint64_t bits;
+  std::memcpy(&bits, &x, sizeof bits);
+  return bits;
+}
+template <class C>
+inline constexpr bool has_known_bits = std::is_same_v<C, double>&& std::numeric_limits<double>::is_iec559;
+
 template <class C>
 bool is_nan(const C& x) {
-  if constexpr (std::is_same_v<C, double> && std::numeric_limits<double>::is_iec559) {
-    std::uint64_t bits;
-    std::memcpy(&bits, &x, sizeof bits);
-    return (bits & 0x7fffffffffffffffu) > 0x7ff0000000000000u;
+  if constexpr (has_known_bits<C>) {
+    return (bits_of(x) & 0x7fffffffffffffffu) > 0x7ff0000000000000u;
   } else {
     return !(x == x);
+  }
+}
+template <class C>
+bool is_plus_infinity(const C& x) {
+  if constexpr (has_known_bits<C>) {
+    return bits_of(x) == 0x7ff0000000000000u;
+  } else {
+    return x == infinity<C>();
+  }
+}
+template <class C>
+bool is_minus_infinity(const C& x) {
+  if constexpr (has_known_bits<C>) {
+    return bits_of(x) == 0xfff0000000000000u;
+  } else {
+    return x == -infinity<C>();
   }
 }
 
@@ -117,18 +151,39 @@ C sum_error(const C& a, const C& b, const C& sum) {
   return C(a_error + b_error);
 }
 
+/// The rounding error of product = a · b (Dekker's product: std::fma is a library call without the hardware, and
+/// -ffast-math takes it apart). 0 for numbers so large that their halves overflow.
+template <class C>
+C product_error(const C& a, const C& b, const C& product) {
+  const C splitter = C((std::int64_t{1} << ((std::numeric_limits<C>::digits + 1) / 2)) + 1);
+  const auto high_half = [&](const C& x) {
+    const C y = opaque<C>(splitter * x);
+    return opaque<C>(y - opaque<C>(y - x));
+  };
+  const C a_high = high_half(a);
+  const C b_high = high_half(b);
+  const C a_low = opaque<C>(a - a_high);
+  const C b_low = opaque<C>(b - b_high);
+  const C rest = opaque<C>(opaque<C>(a_high * b_high) - product);
+  const C error =
+      C(opaque<C>(opaque<C>(rest + opaque<C>(a_high * b_low)) + opaque<C>(a_low * b_high)) + a_low * b_low);
+  return is_nan(error) ? C(0) : error;
+}
+
 /// A sum kept as an unevaluated pair: its error does not grow with the number of terms.
 template <class C>
 class compensated_sum {
  public:
-  void add(const C& term) {
+  /// Adds term + correction; the correction is small against the term.
+  void add(const C& term, const C& correction = C(0)) {
     const C sum = opaque<C>(high_ + term);
-    low_ += sum_error(high_, term, sum);
+    low_ += C(sum_error(high_, term, sum) + correction);
     high_ = sum;
   }
   void scale(const C& factor) {
-    high_ *= factor;
-    low_ *= factor;
+    // Opaque: -ffast-math would multiply two factors first, and that product may underflow.
+    high_ = opaque<C>(high_ * factor);
+    low_ = opaque<C>(low_ * factor);
   }
   const C& high() const { return high_; }
   const C& low() const { return low_; }
@@ -140,7 +195,8 @@ class compensated_sum {
   C low_{0};
 };
 
-/// x - y with the rounding error of the difference. Neither is NaN, and y is finite.
+/// x - y with the rounding error of the difference: at |x - y| = 700 that alone is 350 ulp of exp(x - y). Neither is
+/// NaN, and y is finite.
 template <class C>
 struct difference {
   C value;
@@ -148,15 +204,29 @@ struct difference {
 
   difference(const C& x, const C& y) : value(opaque<C>(x - y)), error(0) {
     const C minus_y = -y;
-    if (!(value == -infinity<C>())) error = sum_error(x, minus_y, value);
+    if (!is_minus_infinity(value)) error = sum_error(x, minus_y, value);
   }
 };
 
-/// exp(x - y) for x not far above y, without the rounding of x - y: at |x - y| = 700 that alone is 350 ulp.
+/// Half of log of the largest number: exp and sums of exp of up to this stay finite, and exp of more than minus this
+/// keeps all its digits.
 template <class C>
-C exp_of(const difference<C>& d) {
-  const C e = exp_of(d.value);
-  return C(e + e * d.error);
+C half_range() {
+  // A type that does not tell its range is taken for a double in a class.
+  using own = std::numeric_limits<C>;
+  using exponents = std::conditional_t<own::is_specialized, own, std::numeric_limits<double>>;
+  constexpr double half_log_2 = 0.34657359027997265;
+  return C(half_log_2 * exponents::max_exponent);
+}
+
+/// factor · exp(x), with no underflow on the way that the factor makes up for.
+template <class C>
+C times_exp(const C& factor, const C& x) {
+  if (x < -half_range<C>()) {
+    const C root = exp_of(C(x / C(2)));
+    return C(opaque<C>(factor * root) * root);
+  }
+  return C(factor * exp_of(x));
 }
 
 }  // namespace detail

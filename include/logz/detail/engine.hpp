@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 //
 // The one place that decides which implementation a call runs on. Here every scalar takes the generic path.
+// Pointers, sizes and strides cross this boundary, nothing of Eigen's.
 #pragma once
 
 #include "generic.hpp"
@@ -15,9 +16,9 @@ using generic::log_softmax;
 using generic::log_softmax_backward;
 using generic::logsumexp;
 using generic::logsumexp_backward;
+using generic::partial;
 using generic::softmax;
 using generic::softmax_backward;
-using generic::take_piece;
 
 }  // namespace engine
 }  // namespace detail

@@ -4,8 +4,8 @@
 // destination.
 #pragma once
 
-#include <memory>
-#include <tuple>
+#include <new>
+#include <string>
 
 #include "argument.hpp"
 
@@ -28,7 +28,8 @@ struct traits<logz::detail::slice_expression<Call>> : traits<typename Call::Plai
 LOGZ_NAMESPACE_BEGIN
 namespace detail {
 
-/// Call: { PlainObject, name, valid, rows(), cols(), needs_temporary(dst), run(dst) }, a function with its checked
+/// Call: a function with its arguments, { PlainObject, name, valid, lazy, rows(), cols(), check(), conflicts_with(dst),
+/// run(dst) }. valid: no static_assert has spoken. lazy: some argument is not in memory.
 /// arguments.
 template <class Call>
 class slice_expression : public Eigen::internal::generic_xpr_base<slice_expression<Call>>::type {
@@ -74,22 +75,20 @@ struct resizable<Eigen::ArrayWrapper<X>> : resizable<X> {};
 template <class X>
 struct resizable<Eigen::MatrixWrapper<X>> : resizable<X> {};
 
+/// Throws unless dst has or can take the shape. A bounded matrix under construction may already claim more than it holds.
 template <class Dst>
-bool can_resize_to(Index rows, Index cols) {
+void check_destination(const Dst& dst, Index rows, Index cols, const char* function) {
   const auto fits = [](int fixed, int max, Index n) {
     return (fixed == Eigen::Dynamic || fixed == n) && (max == Eigen::Dynamic || n <= max);
   };
-  return resizable<Dst>::value && fits(Dst::RowsAtCompileTime, Dst::MaxRowsAtCompileTime, rows) &&
-         fits(Dst::ColsAtCompileTime, Dst::MaxColsAtCompileTime, cols);
-}
-
-/// Throws unless dst has or can take the shape.
-template <class Dst>
-void check_destination(const Dst& dst, Index rows, Index cols, const char* function) {
-  if ((dst.rows() == rows && dst.cols() == cols) || can_resize_to<Dst>(rows, cols)) return;
-  raise<std::invalid_argument>(std::string("logz::") + function + ": the result is " +
-                               shape_text(rows, cols) + ", but the destination is " +
-                               shape_text(dst.rows(), dst.cols()) + " and cannot be resized");
+  const bool takes = fits(Dst::RowsAtCompileTime, Dst::MaxRowsAtCompileTime, rows) &&
+                     fits(Dst::ColsAtCompileTime, Dst::MaxColsAtCompileTime, cols);
+  const bool has = dst.rows() == rows && dst.cols() == cols;
+  if (takes && (has || resizable<Dst>::value)) return;
+  raise<std::invalid_argument>(
+      std::string("logz::") + function + ": the result is " + shape_text(rows, cols) +
+      ", but the destination " +
+      (has ? "cannot hold it" : "is " + shape_text(dst.rows(), dst.cols()) + " and cannot be resized"));
 }
 
 template <class Dst>
@@ -99,15 +98,17 @@ void resize_to(Dst& dst, Index rows, Index cols) {
   }
 }
 
-/// dst = call, with no temporary unless the destination conflicts with an argument or has no memory of its
-/// own.
+/// dst = call, with no temporary unless the destination conflicts with an argument or has no memory of its own.
 template <class Dst, class Call>
 void assign(Dst& dst, const Call& call) {
+  call.check();
   const Index rows = call.rows();
   const Index cols = call.cols();
   check_destination(dst, rows, cols, Call::name);
   if constexpr (is_direct<Dst>) {
-    if (!call.needs_temporary(dst)) {
+    // A lazy argument may read what a resize would free.
+    const bool frees = Call::lazy && dst.size() != 0 && (dst.rows() != rows || dst.cols() != cols);
+    if (!frees && !call.conflicts_with(dst)) {
       resize_to(dst, rows, cols);
       return call.run(dst);
     }

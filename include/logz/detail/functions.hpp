@@ -3,6 +3,8 @@
 // The functions of slices behind the public calls, and the checks that make an expression of one.
 #pragma once
 
+#include <string>
+
 #include "engine.hpp"
 #include "map_call.hpp"
 
@@ -62,19 +64,32 @@ struct logsumexp_backward_function {
   }
 };
 
+template <class X, int Direction>
+auto argument_of(const Eigen::VectorwiseOp<X, Direction>& x) {
+  return argument<std::remove_const_t<X>, cut_along<Direction>>(x._expression());
+}
+template <class X>
+auto argument_of(const Eigen::DenseBase<X>& x) {
+  return argument<X, cut_along<vector_direction<X>>>(x.derived());
+}
+template <class X>
+auto argument_per_slice(const Eigen::DenseBase<X>& x) {
+  return argument<X, one_per_slice>(x.derived());
+}
+
 /// f of each slice of x.
 template <class Function, class X, int Direction>
 auto slicewise(const Function& f, const Eigen::VectorwiseOp<X, Direction>& x) {
   check_scalar<X>();
-  return map_expression<Direction>(f, x._expression(), argument<X, cut_along<Direction>>(x._expression()));
+  return map_expression(f, argument_of(x), argument_of(x));
 }
 template <class Function, class X>
 auto slicewise(const Function& f, const Eigen::DenseBase<X>& x) {
   check_vector<X>();
-  constexpr int direction = vector_direction<X>;
-  return map_expression<direction>(f, x.derived(), argument<X, cut_along<direction>>(x.derived()));
+  return map_expression(f, argument_of(x), argument_of(x));
 }
 
+/// Throws unless the shapes agree; two vectors may differ in orientation.
 template <class A, class B>
 void check_same_shape(const char* function, const char* a_name, const A& a, const char* b_name, const B& b) {
   const bool same = A::IsVectorAtCompileTime && B::IsVectorAtCompileTime
@@ -92,10 +107,10 @@ auto slicewise_backward(const Function& f, const Eigen::VectorwiseOp<G, Directio
                         const Eigen::DenseBase<Y>& output) {
   check_scalar<G>();
   check_same_scalar<G, Y>();
-  const G& g = grad_output._expression();
-  check_same_shape(Function::name, "grad_output", g, Function::output, output.derived());
-  return map_expression<Direction>(f, g, argument<G, cut_along<Direction>>(g),
-                                   argument<Y, cut_along<Direction>>(output.derived()));
+  check_same_shape(Function::name, "grad_output", grad_output._expression(), Function::output,
+                   output.derived());
+  return map_expression(f, argument_of(grad_output), argument_of(grad_output),
+                        argument<Y, cut_along<Direction>>(output.derived()));
 }
 template <class Function, class G, int Direction, class Y, int OutputDirection>
 auto slicewise_backward(const Function& f, const Eigen::VectorwiseOp<G, Direction>& grad_output,
@@ -108,14 +123,18 @@ auto slicewise_backward(const Function& f, const Eigen::VectorwiseOp<G, Directio
 template <class Function, class G, class Y>
 auto slicewise_backward(const Function& f, const Eigen::DenseBase<G>& grad_output,
                         const Eigen::DenseBase<Y>& output) {
-  check_vector<G>();
-  check_vector<Y>();
-  check_same_scalar<G, Y>();
+  if constexpr (check_vector<G>() && check_same_scalar<G, Y>()) check_vector<Y>();
   check_same_shape(Function::name, "grad_output", grad_output.derived(), Function::output, output.derived());
-  constexpr int direction = vector_direction<G>;
-  return map_expression<direction>(f, grad_output.derived(),
-                                   argument<G, cut_along<direction>>(grad_output.derived()),
-                                   argument<Y, cut_along<vector_direction<Y>>>(output.derived()));
+  return map_expression(f, argument_of(grad_output), argument_of(grad_output), argument_of(output));
+}
+/// The axis is missing on grad_output, or is on the wrong one of two vectors.
+template <class Function, class G, class Y, int Direction>
+auto slicewise_backward(const Function& f, const Eigen::DenseBase<G>& grad_output,
+                        const Eigen::VectorwiseOp<Y, Direction>& output) {
+  static_assert(axis_missing<G>,
+                "logz: grad_output needs the axis of the output: write .rowwise() or .colwise() on both");
+  return slicewise_backward(f, Eigen::VectorwiseOp<const G, Direction>(grad_output.derived()),
+                            output._expression());
 }
 
 template <class V>
@@ -130,30 +149,33 @@ template <class G, class X, int Direction, class L>
 auto logsumexp_backward_of_slices(const Eigen::DenseBase<G>& grad_lz,
                                   const Eigen::VectorwiseOp<X, Direction>& x, const Eigen::DenseBase<L>& lz) {
   check_scalar<X>();
-  check_vector<G>();
-  check_vector<L>();
-  check_same_scalar<X, G>();
-  check_same_scalar<X, L>();
+  if constexpr (check_vector<G>() && check_vector<L>() && check_same_scalar<X, G>())
+    check_same_scalar<X, L>();
   const Index count = shape_of(x._expression(), cut_along<Direction>{}).inner;
   check_one_per_slice("grad_lz", grad_lz.derived(), count);
   check_one_per_slice("lz", lz.derived(), count);
-  return map_expression<Direction>(
-      logsumexp_backward_function{}, x._expression(), argument<X, cut_along<Direction>>(x._expression()),
-      argument<G, one_per_slice>(grad_lz.derived()), argument<L, one_per_slice>(lz.derived()));
+  return map_expression(logsumexp_backward_function{}, argument_of(x), argument_of(x),
+                        argument_per_slice(grad_lz), argument_per_slice(lz));
 }
 
 template <class X>
 auto logsumexp_backward_of_vector(const typename X::Scalar& grad_lz, const Eigen::DenseBase<X>& x,
                                   const typename X::Scalar& lz) {
   check_vector<X>();
-  constexpr int direction = vector_direction<X>;
   // Constant expressions are held by value: the numbers may be temporaries.
   using One = Eigen::Matrix<typename X::Scalar, 1, 1>;
-  using Number = typename One::ConstantReturnType;
-  return map_expression<direction>(logsumexp_backward_function{}, x.derived(),
-                                   argument<X, cut_along<direction>>(x.derived()),
-                                   argument<Number, one_per_slice>(One::Constant(grad_lz)),
-                                   argument<Number, one_per_slice>(One::Constant(lz)));
+  return map_expression(logsumexp_backward_function{}, argument_of(x), argument_of(x),
+                        argument_per_slice(One::Constant(grad_lz)), argument_per_slice(One::Constant(lz)));
+}
+
+/// Vectors of gradients beside an x without an axis.
+template <class X>
+auto logsumexp_backward_without_axis(const Eigen::DenseBase<X>& x) {
+  static_assert(axis_missing<X>,
+                "logz: logsumexp_backward takes a matrix x with an axis, x.rowwise() or x.colwise(), and a "
+                "vector x with "
+                "scalars");
+  return slicewise(log_softmax_function{}, Eigen::VectorwiseOp<const X, Eigen::Horizontal>(x.derived()));
 }
 
 }  // namespace detail

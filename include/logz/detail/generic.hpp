@@ -5,8 +5,6 @@
 // memory in the same layout.
 #pragma once
 
-#include <cmath>
-
 #include "log_partition.hpp"
 #include "slices.hpp"
 
@@ -14,12 +12,13 @@ LOGZ_NAMESPACE_BEGIN
 namespace detail {
 namespace generic {
 
-/// Calls f(position of slice (o, i) in each operand ...) for every slice; empty ones may have no memory at all.
+/// Calls f(n, position of slice n in each operand ...) for every slice n = o · inner + i. Empty slices may have no
+/// memory at all: they are not visited.
 template <class F, class... T>
 void for_each_slice(const slice_shape& shape, const F& f, const slices<T>&... operands) {
   if (shape.length == 0) return;
   for (Index o = 0; o < shape.outer; ++o) {
-    for (Index i = 0; i < shape.inner; ++i) f(operands.slice(o, i)...);
+    for (Index i = 0; i < shape.inner; ++i) f(o * shape.inner + i, operands.slice(o, i)...);
   }
 }
 
@@ -30,53 +29,90 @@ compute_t<S> element(const S* slice, Index position) {
 }
 
 template <bool Negate, class S>
+void take(log_partition<compute_t<S>>& z, const slice_shape& shape, const slices<const S>& x,
+          const S* slice) {
+  z.take(shape.length, [&](Index l) { return element<Negate>(slice, l * x.length_stride); });
+}
+
+template <bool Negate, class S>
 log_partition<compute_t<S>> partition_of(const slice_shape& shape, const slices<const S>& x, const S* slice) {
   log_partition<compute_t<S>> z;
-  z.take(shape.length, [&](Index l) { return element<Negate>(slice, l * x.length_stride); });
+  take<Negate>(z, shape, x, slice);
   return z;
 }
 
 template <class S>
+void fill(const slice_shape& shape, const slices<S>& out, S* slice, const compute_t<S>& value) {
+  for (Index l = 0; l < shape.length; ++l) slice[l * out.length_stride] = static_cast<S>(value);
+}
+template <class S>
 void fill_nan(const slice_shape& shape, const slices<S>& out, S* slice) {
-  for (Index l = 0; l < shape.length; ++l)
-    slice[l * out.length_stride] = static_cast<S>(quiet_nan<compute_t<S>>());
+  fill(shape, out, slice, quiet_nan<compute_t<S>>());
+}
+
+/// exp(x - top) / total, corrected by what the difference and the total lost.
+template <class C>
+C probability(const difference<C>& d, const with_rest<C>& total) {
+  // Opaque in the loop: -ffast-math would divide once and multiply.
+  const C q = opaque<C>(exp_of(d.value) / opaque<C>(total.value));
+  return C(q + q * C(d.error - total.rest));
+}
+
+/// (x - top) - (log Z - top): both terms are ≤ 0, nothing cancels, and the lost digits of each come back.
+template <class C>
+C log_probability(const C& x, const C& top, const with_rest<C>& excess) {
+  const difference<C> d(x, top);
+  if (is_minus_infinity(d.value)) return d.value;
+  const C minus_excess = -excess.value;
+  const C lp = opaque<C>(d.value + minus_excess);
+  return C(lp + C(C(sum_error(d.value, minus_excess, lp) + d.error) - excess.rest));
 }
 
 /// exp(x - log Z); of -x with Negate.
 template <bool Negate, class S>
 void softmax(const slice_shape& shape, const slices<const S>& x, const slices<S>& out) {
   using C = compute_t<S>;
-  for_each_slice(
-      shape,
-      [&](const S* from, S* to) {
-        const log_partition<C> z = partition_of<Negate>(shape, x, from);
-        if (!z.finite()) return fill_nan(shape, out, to);
-        const C total = C(C(1) + z.others());
-        for (Index l = 0; l < shape.length; ++l) {
-          const difference<C> d(element<Negate>(from, l * x.length_stride), z.top());
-          to[l * out.length_stride] = static_cast<S>(C(exp_of(d) / total));
-        }
-      },
-      x, out);
+  const auto one = [&](Index, const S* from, S* to) {
+    const log_partition<C> z = partition_of<Negate>(shape, x, from);
+    if (!z.finite()) return fill_nan(shape, out, to);
+    const with_rest<C> total = z.total();
+    for (Index l = 0; l < shape.length; ++l) {
+      const difference<C> d(element<Negate>(from, l * x.length_stride), z.top());
+      to[l * out.length_stride] = static_cast<S>(probability(d, total));
+    }
+  };
+  for_each_slice(shape, one, x, out);
 }
 
 /// x - log Z.
 template <class S>
 void log_softmax(const slice_shape& shape, const slices<const S>& x, const slices<S>& out) {
   using C = compute_t<S>;
-  for_each_slice(
-      shape,
-      [&](const S* from, S* to) {
-        const log_partition<C> z = partition_of<false>(shape, x, from);
-        if (!z.finite()) return fill_nan(shape, out, to);
-        const C excess = z.log_excess();
-        for (Index l = 0; l < shape.length; ++l) {
-          // Both terms are ≤ 0: nothing cancels.
-          const difference<C> d(element<false>(from, l * x.length_stride), z.top());
-          to[l * out.length_stride] = static_cast<S>(C(opaque<C>(d.value - excess) + d.error));
-        }
-      },
-      x, out);
+  const auto one = [&](Index, const S* from, S* to) {
+    const log_partition<C> z = partition_of<false>(shape, x, from);
+    if (!z.finite()) return fill_nan(shape, out, to);
+    const with_rest<C> excess = z.log_excess();
+    for (Index l = 0; l < shape.length; ++l) {
+      const C value = element<false>(from, l * x.length_stride);
+      to[l * out.length_stride] = static_cast<S>(log_probability(value, z.top(), excess));
+    }
+  };
+  for_each_slice(shape, one, x, out);
+}
+
+/// log Z of each slice.
+template <class S>
+void logsumexp(const slice_shape& shape, const slices<const S>& x, const slices<S>& out) {
+  using C = compute_t<S>;
+  if (shape.length == 0) {
+    for (Index o = 0; o < shape.outer; ++o) {
+      for (Index i = 0; i < shape.inner; ++i) *out.slice(o, i) = static_cast<S>(log_partition<C>().log_z());
+    }
+  }
+  const auto one = [&](Index, const S* from, S* to) {
+    *to = static_cast<S>(partition_of<false>(shape, x, from).log_z());
+  };
+  for_each_slice(shape, one, x, out);
 }
 
 /// p ∘ (g - Σ g p).
@@ -84,27 +120,26 @@ template <class S>
 void softmax_backward(const slice_shape& shape, const slices<const S>& grad_output, const slices<const S>& p,
                       const slices<S>& out) {
   using C = compute_t<S>;
-  for_each_slice(
-      shape,
-      [&](const S* g, const S* q, S* to) {
-        compensated_sum<C> dot;
-        for (Index l = 0; l < shape.length; ++l) {
-          const C a = element<false>(g, l * grad_output.length_stride);
-          const C b = element<false>(q, l * p.length_stride);
-          const C product = opaque<C>(a * b);
-          dot.add(product);
-          // float inputs have exact products in double.
-          if constexpr (std::is_floating_point_v<S> && std::is_same_v<S, C>)
-            dot.add(std::fma(a, b, -product));
-        }
-        const C mean = dot.value();
-        for (Index l = 0; l < shape.length; ++l) {
-          const C a = element<false>(g, l * grad_output.length_stride);
-          const C b = element<false>(q, l * p.length_stride);
-          to[l * out.length_stride] = static_cast<S>(C(b * C(a - mean)));
-        }
-      },
-      grad_output, p, out);
+  const auto one = [&](Index, const S* g, const S* q, S* to) {
+    compensated_sum<C> dot;
+    for (Index l = 0; l < shape.length; ++l) {
+      const C a = element<false>(g, l * grad_output.length_stride);
+      const C b = element<false>(q, l * p.length_stride);
+      const C product = opaque<C>(a * b);
+      if constexpr (std::is_floating_point_v<S> && std::is_same_v<S, C>) {
+        dot.add(product, product_error(a, b, product));
+      } else {
+        dot.add(product);  // exact in double for narrower scalars
+      }
+    }
+    const C mean = dot.value();
+    for (Index l = 0; l < shape.length; ++l) {
+      const C a = element<false>(g, l * grad_output.length_stride);
+      const C b = element<false>(q, l * p.length_stride);
+      to[l * out.length_stride] = static_cast<S>(C(b * C(a - mean)));
+    }
+  };
+  for_each_slice(shape, one, grad_output, p, out);
 }
 
 /// g - exp(lp) · Σ g.
@@ -112,74 +147,62 @@ template <class S>
 void log_softmax_backward(const slice_shape& shape, const slices<const S>& grad_output,
                           const slices<const S>& log_p, const slices<S>& out) {
   using C = compute_t<S>;
-  for_each_slice(
-      shape,
-      [&](const S* g, const S* lp, S* to) {
-        compensated_sum<C> sum;
-        for (Index l = 0; l < shape.length; ++l) sum.add(element<false>(g, l * grad_output.length_stride));
-        const C total = sum.value();
-        for (Index l = 0; l < shape.length; ++l) {
-          const C a = element<false>(g, l * grad_output.length_stride);
-          const C p = exp_of(element<false>(lp, l * log_p.length_stride));
-          to[l * out.length_stride] = static_cast<S>(C(a - C(p * total)));
-        }
-      },
-      grad_output, log_p, out);
+  const auto one = [&](Index, const S* g, const S* lp, S* to) {
+    compensated_sum<C> sum;
+    for (Index l = 0; l < shape.length; ++l) sum.add(element<false>(g, l * grad_output.length_stride));
+    const C total = sum.value();
+    for (Index l = 0; l < shape.length; ++l) {
+      const C a = element<false>(g, l * grad_output.length_stride);
+      // Opaque: -ffast-math would take a vectorised exp of another accuracy.
+      const C p = exp_of(opaque<C>(element<false>(lp, l * log_p.length_stride)));
+      to[l * out.length_stride] = static_cast<S>(C(a - C(p * total)));
+    }
+  };
+  for_each_slice(shape, one, grad_output, log_p, out);
 }
 
 /// g · p, with p = exp(x - lz) / Σ exp(x - lz): lz stands in for the maximum, and its rounding cancels.
 template <class S>
-void logsumexp_backward(const slice_shape& shape, const slices<const S>& x,
-                        const slices<const S>& grad_output, const slices<const S>& log_z,
-                        const slices<S>& out) {
+void logsumexp_backward(const slice_shape& shape, const slices<const S>& x, const slices<const S>& grad_lz,
+                        const slices<const S>& lz, const slices<S>& out) {
   using C = compute_t<S>;
-  for_each_slice(
-      shape,
-      [&](const S* from, const S* g, const S* lz, S* to) {
-        const C reference = element<false>(lz, 0);
-        const C factor = element<false>(g, 0);
-        if (is_nan(reference) || reference == infinity<C>()) return fill_nan(shape, out, to);
-        if (reference == -infinity<C>()) {
-          for (Index l = 0; l < shape.length; ++l) to[l * out.length_stride] = static_cast<S>(C(0));
-          return;
-        }
-        const auto e = [&](Index l) {
-          return exp_of(difference<C>(element<false>(from, l * x.length_stride), reference));
-        };
-        compensated_sum<C> sum;
-        for (Index l = 0; l < shape.length; ++l) sum.add(e(l));
-        const C total = sum.value();
-        for (Index l = 0; l < shape.length; ++l) {
-          to[l * out.length_stride] = static_cast<S>(C(factor * C(e(l) / total)));
-        }
-      },
-      x, grad_output, log_z, out);
-}
-
-/// Takes a piece of each slice into its log_partition.
-template <class S>
-void take_piece(const slice_shape& shape, const slices<const S>& x, log_partition<compute_t<S>>* z) {
-  for (Index i = 0; i < shape.inner; ++i) {
-    const S* slice = x.slice(0, i);
-    z[i].take(shape.length, [&](Index l) { return element<false>(slice, l * x.length_stride); });
-  }
-}
-
-/// log Z of `count` slices; leaves the partitions empty for the next ones.
-template <class S>
-void logsumexp(Index count, log_partition<compute_t<S>>* z, const slices<S>& out) {
-  for (Index i = 0; i < count; ++i) {
-    *out.slice(0, i) = static_cast<S>(z[i].log_z());
-    z[i] = {};
-  }
+  const auto one = [&](Index, const S* from, const S* g, const S* reference_of, S* to) {
+    const C reference = element<false>(reference_of, 0);
+    const C factor = element<false>(g, 0);
+    if (is_nan(reference) || is_plus_infinity(reference)) return fill_nan(shape, out, to);
+    if (is_minus_infinity(reference)) return fill(shape, out, to, C(0));
+    compensated_sum<C> sum;
+    for (Index l = 0; l < shape.length; ++l) {
+      const difference<C> d(element<false>(from, l * x.length_stride), reference);
+      const C e = exp_of(d.value);
+      sum.add(e, C(e * d.error));
+    }
+    const C total = sum.high();
+    const C rest = C(sum.low() / total);
+    for (Index l = 0; l < shape.length; ++l) {
+      const difference<C> d(element<false>(from, l * x.length_stride), reference);
+      const C q = opaque<C>(times_exp(factor, d.value) / opaque<C>(total));
+      to[l * out.length_stride] = static_cast<S>(C(q + q * C(d.error - rest)));
+    }
+  };
+  for_each_slice(shape, one, x, grad_lz, lz, out);
 }
 
 /// log Z - target_logit: NaN where the slice has no distribution, +∞ at a logit of -∞.
 template <class C>
 C cross_entropy(const log_partition<C>& z, const C& target_logit) {
-  if (!z.finite()) return quiet_nan<C>();
-  const difference<C> d(target_logit, z.top());
-  return C(opaque<C>(z.log_excess() - d.value) - d.error);
+  return z.finite() ? C(-log_probability(target_logit, z.top(), z.log_excess())) : quiet_nan<C>();
+}
+
+/// The loss of each sample.
+template <class S>
+void cross_entropy(const slice_shape& shape, const slices<const S>& x, const Index* targets,
+                   compute_t<S>* losses) {
+  const auto one = [&](Index n, const S* from) {
+    losses[n] = cross_entropy(partition_of<false>(shape, x, from),
+                              element<false>(from, targets[n] * x.length_stride));
+  };
+  for_each_slice(shape, one, x);
 }
 
 /// The loss of each sample, and scale · (p - [target]).
@@ -187,29 +210,37 @@ template <class S>
 void cross_entropy_with_grad(const slice_shape& shape, const slices<const S>& x, const Index* targets,
                              const compute_t<S>& scale, compute_t<S>* losses, const slices<S>& grad) {
   using C = compute_t<S>;
-  for (Index i = 0; i < shape.inner; ++i) {
-    const S* from = x.slice(0, i);
-    S* to = grad.slice(0, i);
+  const auto one = [&](Index n, const S* from, S* to) {
     const log_partition<C> z = partition_of<false>(shape, x, from);
-    const C target_logit = element<false>(from, targets[i] * x.length_stride);
-    losses[i] = cross_entropy(z, target_logit);
-    if (!z.finite()) {
-      fill_nan(shape, grad, to);
-      continue;
-    }
-    const C others = z.others();
-    const C total = C(C(1) + others);
+    losses[n] = cross_entropy(z, element<false>(from, targets[n] * x.length_stride));
+    if (!z.finite()) return fill_nan(shape, grad, to);
+    const with_rest<C> total = z.total();
     for (Index l = 0; l < shape.length; ++l) {
       const C logit = element<false>(from, l * x.length_stride);
-      C slope = C(exp_of(difference<C>(logit, z.top())) / total);
-      if (l == targets[i]) {
-        // p - 1, from the sum of the others where p may be near 1; elsewhere p ≤ 1/2 and nothing cancels.
-        slope = logit == z.top() ? C(-others / total) : C(slope - C(1));
-      }
+      C slope = probability(difference<C>(logit, z.top()), total);
+      // p - 1: from the sum of the others where p may be near 1; elsewhere p ≤ 1/2 and nothing cancels.
+      if (l == targets[n]) slope = logit == z.top() ? C(-z.others_share(total)) : C(slope - C(1));
       to[l * grad.length_stride] = static_cast<S>(C(slope * scale));
     }
-  }
+  };
+  for_each_slice(shape, one, x, grad);
 }
+
+/// log Z of a slice that comes in pieces.
+template <class S>
+class partial {
+ public:
+  void take(Index length, const S* piece, Index stride) {
+    generic::take<false>(z_, slice_shape{1, length, 1}, slices<const S>{piece, 0, stride, 0}, piece);
+  }
+  S logsumexp() const { return static_cast<S>(z_.log_z()); }
+  compute_t<S> cross_entropy(const S& target_logit) const {
+    return generic::cross_entropy(z_, static_cast<compute_t<S>>(target_logit));
+  }
+
+ private:
+  log_partition<compute_t<S>> z_;
+};
 
 }  // namespace generic
 }  // namespace detail

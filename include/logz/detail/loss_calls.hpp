@@ -1,11 +1,12 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 
+#include <algorithm>
 #include <array>
 
 #include "../loss_options.hpp"
 #include "functions.hpp"
-#include "reduction.hpp"
+#include "lazy_pieces.hpp"
 #include "targets.hpp"
 
 LOGZ_NAMESPACE_BEGIN
@@ -52,33 +53,54 @@ constexpr bool check_grad() {
   }
 }
 
+/// Calls f(first slice, count, targets) for blocks of slices.
+template <class Targets, class F>
+void for_each_target_block(const Targets& targets, Index count, const F& f) {
+  std::array<Index, slice_block> block;
+  for (Index first = 0; first < count; first += slice_block) {
+    const Index size = std::min(slice_block, count - first);
+    copy_targets(targets, first, size, block);
+    f(first, size, block.data());
+  }
+}
+
 /// -log p of the targets, summed, from logits x.
 template <class Argument, class Targets>
-auto cross_entropy_sum(const Argument& x, const slice_shape& shape, const Targets& targets) {
+auto cross_entropy_sum(const Argument& x, const Targets& targets) {
   using Scalar = typename Argument::Scalar;
   using C = compute_t<Scalar>;
   compensated_sum<C> sum;
-  std::array<log_partition<C>, slice_block> z;
-  std::array<C, slice_block> target_logit;
-  std::array<Index, slice_block> target;
-  for_each_block(
-      x, shape,
-      [&](const slice_shape& piece, const slices<const Scalar>& values, Index first, Index start) {
-        if (start == 0) copy_targets(targets, first, piece.inner, target);
-        engine::take_piece(piece, values, z.data());
-        for (std::size_t i = 0; i < static_cast<std::size_t>(piece.inner); ++i) {
-          const Index position = target[i] - start;
-          if (position < 0 || position >= piece.length) continue;
-          target_logit[i] =
-              static_cast<C>(values.slice(0, static_cast<Index>(i))[position * values.length_stride]);
-        }
-      },
-      [&](Index, Index count) {
-        for (std::size_t i = 0; i < static_cast<std::size_t>(count); ++i) {
-          sum.add(engine::cross_entropy(z[i], target_logit[i]));
-          z[i] = {};
-        }
-      });
+  if constexpr (Argument::direct) {
+    const slice_shape shape = shape_of(x.xpr(), typename Argument::Cut{});
+    const slices<const Scalar> all = slices_of(x.xpr(), typename Argument::Cut{});
+    std::array<C, slice_block> losses;
+    for_each_target_block(targets, shape.inner, [&](Index first, Index count, const Index* target) {
+      engine::cross_entropy(slice_shape{1, shape.length, count}, all.from(first), target, losses.data());
+      for (std::size_t i = 0; i < static_cast<std::size_t>(count); ++i) sum.add(losses[i]);
+    });
+  } else {
+    std::array<engine::partial<Scalar>, slice_block> z;
+    std::array<Scalar, slice_block> target_logit;
+    std::array<Index, slice_block> target;
+    for_each_piece(
+        x,
+        [&](const slice_shape& piece, const slices<const Scalar>& values, Index first, Index start) {
+          if (start == 0) copy_targets(targets, first, piece.inner, target);
+          for (std::size_t i = 0; i < static_cast<std::size_t>(piece.inner); ++i) {
+            const Scalar* slice = values.slice(0, static_cast<Index>(i));
+            z[i].take(piece.length, slice, values.length_stride);
+            const Index position = target[i] - start;
+            const bool here = 0 <= position && position < piece.length;
+            if (here) target_logit[i] = slice[position * values.length_stride];
+          }
+        },
+        [&](Index, Index count) {
+          for (std::size_t i = 0; i < static_cast<std::size_t>(count); ++i) {
+            sum.add(z[i].cross_entropy(target_logit[i]));
+            z[i] = {};
+          }
+        });
+  }
   return sum;
 }
 
@@ -92,15 +114,12 @@ struct cross_entropy_gradient {
 
   template <class S>
   void run(const slice_shape& shape, const slices<const S>& x, const slices<S>& out) const {
-    std::array<Index, slice_block> target;
     std::array<C, slice_block> losses;
-    for (Index first = 0; first < shape.inner; first += slice_block) {
-      const slice_shape block{1, shape.length, std::min(slice_block, shape.inner - first)};
-      copy_targets(targets, first, block.inner, target);
-      engine::cross_entropy_with_grad(block, x.from(first, 0), target.data(), scale, losses.data(),
-                                      out.from(first, 0));
-      for (std::size_t i = 0; i < static_cast<std::size_t>(block.inner); ++i) sum.add(losses[i]);
-    }
+    for_each_target_block(targets, shape.inner, [&](Index first, Index count, const Index* target) {
+      engine::cross_entropy_with_grad(slice_shape{1, shape.length, count}, x.from(first), target, scale,
+                                      losses.data(), out.from(first));
+      for (std::size_t i = 0; i < static_cast<std::size_t>(count); ++i) sum.add(losses[i]);
+    });
   }
 };
 
@@ -140,7 +159,7 @@ class classification {
 
   template <class Options>
   Loss cross_entropy(const Options& options) const {
-    if constexpr (Valid) return reduced<Loss>(cross_entropy_sum(x_, shape_, targets_), options, shape_.inner);
+    if constexpr (Valid) return reduced<Loss>(cross_entropy_sum(x_, targets_), options, shape_.inner);
     return Loss{};
   }
 
@@ -150,7 +169,7 @@ class classification {
       compensated_sum<C> sum;
       const cross_entropy_gradient<Targets, C> gradient{targets_, reduction_factor<C>(options, shape_.inner),
                                                         sum};
-      Eigen::internal::call_assignment(grad, map_expression<Direction>(gradient, x_.xpr(), x_));
+      Eigen::internal::call_assignment(grad, map_expression(gradient, x_, x_));
       return reduced<Loss>(sum, options, shape_.inner);
     }
     return Loss{};
@@ -177,7 +196,7 @@ class classification {
     if constexpr (Valid && check_grad<Grad, Scalar>()) {
       const Loss loss = nll_loss(options);  // before grad, which may be log_probs, is written
       const nll_gradient<Targets, C> gradient{targets_, reduction_factor<C>(options, shape_.inner)};
-      Eigen::internal::call_assignment(grad, map_expression<Direction>(gradient, x_.xpr()));
+      Eigen::internal::call_assignment(grad, map_expression(gradient, x_));
       return loss;
     }
     return Loss{};
@@ -205,7 +224,16 @@ auto classify(const char* function, const Eigen::VectorwiseOp<X, Direction>& x, 
   return classification<std::remove_const_t<X>, Direction, Targets, valid>(function, x._expression(),
                                                                            targets);
 }
-/// One sample: a vector of logits with one integer.
+/// One sample: a vector of logits with one integer; of anything else a list that check_class_indices refuses.
+template <class Integer>
+auto one_target([[maybe_unused]] const Integer& target) {
+  if constexpr (std::is_integral_v<Integer>) {
+    return std::array<Integer, 1>{target};
+  } else {
+    struct not_an_integer {};
+    return std::array<not_an_integer, 1>{};
+  }
+}
 template <class X, class Integer>
 auto classify(const char* function, const Eigen::DenseBase<X>& x, const std::array<Integer, 1>& target) {
   constexpr bool valid = check_targets_of<std::array<Integer, 1>>(std::bool_constant<check_vector<X>()>{});

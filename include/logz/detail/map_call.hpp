@@ -1,51 +1,65 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 
+#include <algorithm>
+#include <string>
+#include <tuple>
+#include <utility>
+
 #include "expression.hpp"
 
 LOGZ_NAMESPACE_BEGIN
 namespace detail {
 
-/// A function whose result has the shape of its slices: function.run(shape, slices of each argument ...,
-/// out). Model: the expression whose shape, kind and storage order the result follows.
-template <class Function, int Direction, class Model, class... Arguments>
+/// A function whose result has the shape of its slices: function.run(shape, slices of each argument ..., out).
+/// Model: the argument whose shape, kind and storage order the result follows.
+template <class Function, class Model, class... Arguments>
 class map_call {
  public:
-  using PlainObject = typename Model::PlainObject;
+  using PlainObject = typename Model::Xpr::PlainObject;
   using Scalar = typename Model::Scalar;
   static constexpr const char* name = Function::name;
   static constexpr bool valid =
       is_supported_scalar<Scalar> && (std::is_same_v<Scalar, typename Arguments::Scalar> && ...);
+  static constexpr bool lazy = (!Arguments::direct || ...);
 
-  map_call(const Function& function, Index rows, Index cols, const Arguments&... arguments)
-      : function_(function), rows_(rows), cols_(cols), arguments_(arguments...) {}
+  map_call(const Function& function, const Model& model, const Arguments&... arguments)
+      : function_(function), model_(model), arguments_(arguments...) {}
 
-  Index rows() const { return rows_; }
-  Index cols() const { return cols_; }
+  Index rows() const { return model_.xpr().rows(); }
+  Index cols() const { return model_.xpr().cols(); }
+
+  /// The arguments fitted when the expression was made; kept in auto, they may have been resized since.
+  void check() const {
+    const slice_shape s = shape();
+    const bool fit = std::apply([&](const auto&... a) { return (a.fits(s) && ...); }, arguments_);
+    if (!fit) {
+      raise<std::invalid_argument>(std::string("logz::") + name +
+                                   ": an argument was resized after the call and before its evaluation");
+    }
+  }
 
   template <class Dst>
-  bool needs_temporary(Dst& dst) const {
+  bool conflicts_with(Dst& dst) const {
     return worst_sharing(dst) == sharing::conflict;
   }
 
   template <class Dst>
   void run(Dst& dst) const {
     // A single lazy argument is evaluated into the destination unless another argument is read from there.
-    constexpr int lazy = (0 + ... + static_cast<int>(Arguments::lazy_slices));
-    run_staged(dst, lazy == 1 && worst_sharing(dst) == sharing::none,
+    constexpr int lazy_slices = (0 + ... + static_cast<int>(Arguments::lazy_slices));
+    run_staged(dst, lazy_slices == 1 && worst_sharing(dst) == sharing::none,
                std::index_sequence_for<Arguments...>{});
   }
 
  private:
-  using cut = cut_along<Direction>;
+  using Cut = typename Model::Cut;
 
-  slice_shape shape() const {
-    return Direction == Eigen::Horizontal ? slice_shape{1, cols_, rows_} : slice_shape{1, rows_, cols_};
-  }
+  slice_shape shape() const { return shape_of(model_.xpr(), Cut{}); }
 
   template <class Dst>
   sharing worst_sharing(Dst& dst) const {
-    const grid destination = grid_of(shape_of(dst, cut{}), slices_of(dst, cut{}));
+    const grid destination = grid_of(shape_of(dst, Cut{}), slices_of(dst, Cut{}));
     return std::apply(
         [&](const auto&... a) {
           return std::max({sharing::none, a.sharing_with(shape(), destination)...});
@@ -59,20 +73,18 @@ class map_call {
     std::tuple<staged<Arguments>...> stages{
         staged<Arguments>(std::get<I>(arguments_), Arguments::lazy_slices && in_destination)...};
     (std::get<I>(stages).place_in(dst), ...);
-    function_.run(shape(), std::get<I>(stages).view()..., slices_of(dst, cut{}));
+    function_.run(shape(), std::get<I>(stages).view()..., slices_of(dst, Cut{}));
   }
 
   Function function_;
-  Index rows_;
-  Index cols_;
+  Model model_;
   std::tuple<Arguments...> arguments_;
 };
 
 /// The expression of a function of slices; its result follows the model.
-template <int Direction, class Model, class Function, class... Arguments>
+template <class Function, class Model, class... Arguments>
 auto map_expression(const Function& function, const Model& model, const Arguments&... arguments) {
-  return make_expression(
-      map_call<Function, Direction, Model, Arguments...>(function, model.rows(), model.cols(), arguments...));
+  return make_expression(map_call<Function, Model, Arguments...>(function, model, arguments...));
 }
 
 }  // namespace detail

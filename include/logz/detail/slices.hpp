@@ -31,10 +31,8 @@ struct slices {
 
   /// First number of slice (o, i).
   T* slice(Index o, Index i) const { return data + o * outer_stride + i * inner_stride; }
-  /// The same operand seen from number l of slice (0, i) on.
-  slices from(Index i, Index l) const {
-    return {data + i * inner_stride + l * length_stride, outer_stride, length_stride, inner_stride};
-  }
+  /// The same operand seen from slice (0, i) on.
+  slices from(Index i) const { return {data + i * inner_stride, outer_stride, length_stride, inner_stride}; }
   operator slices<const T>() const { return {data, outer_stride, length_stride, inner_stride}; }
 };
 
