@@ -17,7 +17,7 @@ LOGZ_NAMESPACE_BEGIN
 ///
 /// Special values: +∞ for a target whose logit is -∞; NaN for a sample of only -∞ or with +∞ or NaN; the
 /// mean over no samples is NaN, their sum 0.
-/// Accuracy: float ≤ 2 ulp, double ≤ 4 ulp per sample, at a confident sample too; summed in at least
+/// Accuracy: ≤ 2 ulp per sample, at a confident sample too; summed in at least
 /// double with compensation, in a fixed order.
 /// Memory: none, but what evaluating a product or another such expression takes.
 /// Errors: std::out_of_range for a target that is not a class; std::invalid_argument if targets and
