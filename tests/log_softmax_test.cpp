@@ -31,6 +31,17 @@ TEST_CASE_TEMPLATE("log_softmax: meets its bound whatever the spread, offset, or
   }
 }
 
+TEST_CASE_TEMPLATE("log_softmax: a million numbers do not add up their errors", T, float, double) {
+  const auto slices = normal_slices<T>(1, std::size_t{1} << 20, 3);
+  const auto x = matrix_of<T, Eigen::ColMajor, Eigen::Vertical>(slices);
+  const Eigen::Matrix<T, Eigen::Dynamic, 1> lp = logz::log_softmax(x.col(0));
+  const reals exact = log_softmax(to_reals(slices[0]));
+  long double worst = 0;
+  for (std::size_t l = 0; l < exact.size(); ++l)
+    worst = std::max(worst, ulp_error(lp(static_cast<Index>(l)), exact[l]));
+  CHECK(worst <= log_softmax_bound);
+}
+
 TEST_CASE_TEMPLATE("log_softmax: special values at every length and place leave the neighbours alone", T,
                    float, double) {
   check_special_values<T>(log_softmax_of, exact_log_softmax, log_softmax_bound);

@@ -49,6 +49,13 @@ TEST_CASE_TEMPLATE("logsumexp: meets its bound whatever the spread, offset, orde
   for (const auto& slices : hard_slices<T>()) check_logsumexp(slices);
 }
 
+TEST_CASE_TEMPLATE("logsumexp: a million numbers do not add up their errors", T, float, double) {
+  const auto slices = normal_slices<T>(1, std::size_t{1} << 20, 3);
+  const auto x = matrix_of<T, Eigen::ColMajor, Eigen::Vertical>(slices);
+  CHECK(logsumexp_error(logz::logsumexp(x.col(0)), slices[0]) <= logsumexp_bound<T>);
+  CHECK(logsumexp_error(logz::logsumexp(x.col(0) * 1), slices[0]) <= logsumexp_bound<T>);
+}
+
 TEST_CASE_TEMPLATE("logsumexp: special values at every length and place leave the neighbours alone", T, float,
                    double) {
   // check_special_values wants a result per element: log Z beside every element of its slice.

@@ -29,6 +29,17 @@ TEST_CASE_TEMPLATE("softmax: meets its bound whatever the spread, offset, order 
     check_slicewise(slices, softmax_of, exact_softmax, softmax_bound);
 }
 
+TEST_CASE_TEMPLATE("softmax: a million numbers do not add up their errors", T, float, double) {
+  const auto slices = normal_slices<T>(1, std::size_t{1} << 20, 3);
+  const auto x = matrix_of<T, Eigen::ColMajor, Eigen::Vertical>(slices);
+  const Eigen::Matrix<T, Eigen::Dynamic, 1> p = logz::softmax(x.col(0));
+  const reals exact = softmax(to_reals(slices[0]));
+  long double worst = 0;
+  for (std::size_t l = 0; l < exact.size(); ++l)
+    worst = std::max(worst, ulp_error(p(static_cast<Index>(l)), exact[l]));
+  CHECK(worst <= softmax_bound);
+}
+
 TEST_CASE_TEMPLATE("softmax: special values at every length and place leave the neighbours alone", T, float,
                    double) {
   check_special_values<T>(softmax_of, exact_softmax, softmax_bound);

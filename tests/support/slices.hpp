@@ -144,13 +144,14 @@ void for_each_layout(const slice_list<T>& slices, const Visit& visit) {
   visit("lazy row-major rowwise", lazy_row_major, rowwise);
 }
 
-/// Checks apply(view along its axis) against reference(slice) in every layout, in ulp of each exact element.
-template <class T, class Apply, class Reference>
-void check_slicewise(const slice_list<T>& slices, const Apply& apply, const Reference& reference,
-                     long double bound) {
+/// Checks apply(view along its axis) against reference(slice), in ulp of each exact element, in the layouts that
+/// visit_layouts goes through.
+template <class T, class Layouts, class Apply, class Reference>
+void check_slicewise_in(const Layouts& visit_layouts, const slice_list<T>& slices, const Apply& apply,
+                        const Reference& reference, long double bound) {
   std::vector<reals> exact;
   for (const auto& slice : slices) exact.push_back(reference(to_reals(slice)));
-  for_each_layout(slices, [&](const char* name, const auto& view, auto direction) {
+  visit_layouts(slices, [&](const char* name, const auto& view, auto direction) {
     constexpr int d = decltype(direction)::value;
     const typename std::decay_t<decltype(view)>::PlainObject result = apply(along<d>(view));
     const auto got = get<d>(result);
@@ -162,6 +163,12 @@ void check_slicewise(const slice_list<T>& slices, const Apply& apply, const Refe
     INFO(std::string(name), ", length ", length_of(slices));
     CHECK(worst <= bound);
   });
+}
+template <class T, class Apply, class Reference>
+void check_slicewise(const slice_list<T>& slices, const Apply& apply, const Reference& reference,
+                     long double bound) {
+  const auto every_layout = [](const auto& s, const auto& visit) { for_each_layout(s, visit); };
+  check_slicewise_in(every_layout, slices, apply, reference, bound);
 }
 
 }  // namespace test
