@@ -227,7 +227,7 @@ TEST_CASE("logsumexp_backward: numbers that do not match the slices are refused"
 TEST_CASE("logsumexp_backward: the numbers per slice may be lazy and of either orientation") {
   const Eigen::MatrixXf x = Eigen::MatrixXf::Random(3, 4);
   const Eigen::VectorXf lz = logz::logsumexp(x.rowwise());
-  const Eigen::VectorXf g(Eigen::Vector3f(1, -2, 3));
+  const Eigen::VectorXf g = Eigen::VectorXf::LinSpaced(3, 1, -3);
   const Eigen::MatrixXf dx = logz::logsumexp_backward(g, x.rowwise(), lz);
   CHECK(Eigen::MatrixXf(logz::logsumexp_backward(g.transpose() * 1, x.rowwise(), lz.transpose())) == dx);
   CHECK(Eigen::MatrixXf(logz::logsumexp_backward(g, (x * 1).rowwise(), logz::logsumexp(x.rowwise()))) == dx);
