@@ -308,7 +308,8 @@ TEST_CASE(
   Eigen::MatrixXf big = Eigen::MatrixXf::Constant(6, 9, 3);
   CHECK(logz::cross_entropy_with_grad(x.rowwise(), targets, big.block(1, 2, 4, 6)) == loss);
   CHECK(big.block(1, 2, 4, 6) == expected);
-  CHECK(big.sum() == doctest::Approx(3 * (54 - 24) + expected.sum()));  // the surroundings are untouched
+  big.block(1, 2, 4, 6).setConstant(3);
+  CHECK((big.array() == 3).all());  // the surroundings are untouched
 
   std::vector<float> buffer(24);
   CHECK(logz::cross_entropy_with_grad(x.rowwise(), targets,
