@@ -71,7 +71,13 @@ TEST_CASE_TEMPLATE("softmax: adding a constant to a slice changes nothing", T, f
     const auto y = matrix_of<T, Eigen::ColMajor, Eigen::Horizontal>(shifted);
     const matrix<T, Eigen::ColMajor> p = logz::softmax(x.rowwise());
     const matrix<T, Eigen::ColMajor> q = logz::softmax(y.rowwise());
-    CHECK((p.array() == q.array()).all());
+    for (std::size_t i = 0; i < slices.size(); ++i) {
+      const auto exact = softmax(to_reals(slices[i]));
+      for (std::size_t l = 0; l < length; ++l) {
+        CHECK(ulp_error(p(Index(i), Index(l)), exact[l]) <= 4);
+        CHECK(ulp_error(q(Index(i), Index(l)), exact[l]) <= 4);
+      }
+    }
   }
 }
 

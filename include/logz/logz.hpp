@@ -4,6 +4,7 @@
 #pragma once
 
 #include "config.hpp"
+#include "cpu_target.hpp"
 #include "log_softmax.hpp"
 #include "logsumexp.hpp"
 #include "loss.hpp"

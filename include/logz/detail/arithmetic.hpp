@@ -58,6 +58,11 @@ inline std::uint64_t bits_of(double x) {
   std::memcpy(&bits, &x, sizeof bits);
   return bits;
 }
+inline double double_of(std::uint64_t bits) {
+  double x;
+  std::memcpy(&x, &bits, sizeof x);
+  return x;
+}
 template <class C>
 inline constexpr bool has_known_bits = std::is_same_v<C, double>&& std::numeric_limits<double>::is_iec559;
 

@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: MIT
 //
-// The one place that decides which implementation a call runs on. Here every scalar takes the generic path.
-// Pointers, sizes and strides cross this boundary, nothing of Eigen's.
+// The one place that decides which implementation a call runs on: kernels for float and double, the generic path for
+// every other scalar. Pointers, sizes and strides cross this boundary, nothing of Eigen's.
 #pragma once
 
+#include "../simd/dispatch.hpp"
 #include "generic.hpp"
 
 LOGZ_NAMESPACE_BEGIN
@@ -12,13 +13,114 @@ namespace engine {
 
 using generic::cross_entropy;
 using generic::cross_entropy_with_grad;
-using generic::log_softmax;
-using generic::log_softmax_backward;
-using generic::logsumexp;
-using generic::logsumexp_backward;
 using generic::partial;
-using generic::softmax;
-using generic::softmax_backward;
+
+/// One call of a kernel for every step of outer. Empty slices are the generic path's.
+template <simd::forward_op Op, class S>
+void run_forward(const slice_shape& shape, const slices<const S>& x, const slices<S>& out, bool negate,
+                 const slices<const S>& reference, const slices<const S>& factor) {
+  for (Index o = 0; o < shape.outer && shape.inner > 0; ++o) {
+    simd::forward_call<S> call;
+    call.length = shape.length;
+    call.count = shape.inner;
+    call.x = x.slice(o, 0);
+    call.x_length = x.length_stride;
+    call.x_slice = x.inner_stride;
+    call.out = out.slice(o, 0);
+    call.out_length = out.length_stride;
+    call.out_slice = out.inner_stride;
+    call.reference = reference.data == nullptr ? nullptr : reference.slice(o, 0);
+    call.reference_slice = reference.inner_stride;
+    call.factor = factor.data == nullptr ? nullptr : factor.slice(o, 0);
+    call.factor_slice = factor.inner_stride;
+    call.negate = negate;
+    simd::run<Op>(call);
+  }
+}
+
+/// exp(x - log Z); of -x with Negate.
+template <bool Negate, class S>
+void softmax(const slice_shape& shape, const slices<const S>& x, const slices<S>& out) {
+  if constexpr (simd::has_kernels<S>) {
+    if (shape.length != 0) run_forward<simd::forward_op::softmax, S>(shape, x, out, Negate, {}, {});
+  } else {
+    generic::softmax<Negate>(shape, x, out);
+  }
+}
+
+/// x - log Z.
+template <class S>
+void log_softmax(const slice_shape& shape, const slices<const S>& x, const slices<S>& out) {
+  if constexpr (simd::has_kernels<S>) {
+    if (shape.length != 0) run_forward<simd::forward_op::log_softmax, S>(shape, x, out, false, {}, {});
+  } else {
+    generic::log_softmax(shape, x, out);
+  }
+}
+
+/// log Z of each slice.
+template <class S>
+void logsumexp(const slice_shape& shape, const slices<const S>& x, const slices<S>& out) {
+  if constexpr (simd::has_kernels<S>) {
+    if (shape.length != 0) return run_forward<simd::forward_op::logsumexp, S>(shape, x, out, false, {}, {});
+  }
+  generic::logsumexp(shape, x, out);
+}
+
+/// g · p, with p = exp(x - lz) / Σ exp(x - lz).
+template <class S>
+void logsumexp_backward(const slice_shape& shape, const slices<const S>& x, const slices<const S>& grad_lz,
+                        const slices<const S>& lz, const slices<S>& out) {
+  if constexpr (simd::has_kernels<S>) {
+    if (shape.length != 0) {
+      run_forward<simd::forward_op::logsumexp_backward, S>(shape, x, out, false, lz, grad_lz);
+    }
+  } else {
+    generic::logsumexp_backward(shape, x, grad_lz, lz, out);
+  }
+}
+
+template <simd::backward_op Op, class S>
+void run_backward(const slice_shape& shape, const slices<const S>& g, const slices<const S>& y,
+                  const slices<S>& out) {
+  for (Index o = 0; o < shape.outer && shape.inner > 0; ++o) {
+    simd::backward_call<S> call;
+    call.length = shape.length;
+    call.count = shape.inner;
+    call.g = g.slice(o, 0);
+    call.g_length = g.length_stride;
+    call.g_slice = g.inner_stride;
+    call.y = y.slice(o, 0);
+    call.y_length = y.length_stride;
+    call.y_slice = y.inner_stride;
+    call.out = out.slice(o, 0);
+    call.out_length = out.length_stride;
+    call.out_slice = out.inner_stride;
+    simd::run<Op>(call);
+  }
+}
+
+/// p ∘ (g - Σ g p).
+template <class S>
+void softmax_backward(const slice_shape& shape, const slices<const S>& grad_output, const slices<const S>& p,
+                      const slices<S>& out) {
+  if constexpr (simd::has_kernels<S>) {
+    if (shape.length != 0) run_backward<simd::backward_op::softmax, S>(shape, grad_output, p, out);
+  } else {
+    generic::softmax_backward(shape, grad_output, p, out);
+  }
+}
+
+/// g - exp(lp) · Σ g.
+template <class S>
+void log_softmax_backward(const slice_shape& shape, const slices<const S>& grad_output,
+                          const slices<const S>& log_p, const slices<S>& out) {
+  if constexpr (simd::has_kernels<S>) {
+    if (shape.length != 0) run_backward<simd::backward_op::log_softmax, S>(shape, grad_output, log_p, out);
+  } else {
+    generic::log_softmax_backward(shape, grad_output, log_p, out);
+  }
+}
 
 }  // namespace engine
 }  // namespace detail

@@ -230,7 +230,9 @@ void cross_entropy_with_grad(const slice_shape& shape, const slices<const S>& x,
 template <class S>
 class partial {
  public:
+  bool empty() const { return empty_; }
   void take(Index length, const S* piece, Index stride) {
+    empty_ = false;
     generic::take<false>(z_, slice_shape{1, length, 1}, slices<const S>{piece, 0, stride, 0}, piece);
   }
   S logsumexp() const { return static_cast<S>(z_.log_z()); }
@@ -240,6 +242,7 @@ class partial {
 
  private:
   log_partition<compute_t<S>> z_;
+  bool empty_ = true;
 };
 
 }  // namespace generic

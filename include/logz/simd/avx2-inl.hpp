@@ -1,0 +1,115 @@
+// SPDX-License-Identifier: MIT
+//
+// AVX2 and FMA: vectors of 32 bytes.
+
+namespace LOGZ_TARGET {
+
+LOGZ_INLINE vec<float> fma(vec<float> a, vec<float> b, vec<float> c) {
+#if LOGZ_GCC_BUILTINS
+  return __builtin_ia32_vfmaddps256(a, b, c);
+#else
+  return _mm256_fmadd_ps(a, b, c);
+#endif
+}
+LOGZ_INLINE vec<double> fma(vec<double> a, vec<double> b, vec<double> c) {
+#if LOGZ_GCC_BUILTINS
+  return __builtin_ia32_vfmaddpd256(a, b, c);
+#else
+  return _mm256_fmadd_pd(a, b, c);
+#endif
+}
+
+/// The first n < width numbers at p, the rest from `rest`. Reads nothing else.
+LOGZ_INLINE vec<float> load_first(const float* p, ptrdiff_t n, vec<float> rest) {
+  const bits<float> taken = bits<float>(bits<float>{0, 1, 2, 3, 4, 5, 6, 7} < static_cast<std::uint32_t>(n));
+#if LOGZ_GCC_BUILTINS
+  typedef int mask __attribute__((vector_size(32)));
+  const vec<float> v = __builtin_ia32_maskloadps256(reinterpret_cast<const vec<float>*>(p), mask(taken));
+#else
+  const vec<float> v = _mm256_maskload_ps(p, __m256i(taken));
+#endif
+  return taken != 0 ? v : rest;
+}
+LOGZ_INLINE vec<double> load_first(const double* p, ptrdiff_t n, vec<double> rest) {
+  const bits<double> taken = bits<double>(bits<double>{0, 1, 2, 3} < static_cast<std::uint64_t>(n));
+#if LOGZ_GCC_BUILTINS
+  typedef long long mask __attribute__((vector_size(32)));
+  const vec<double> v = __builtin_ia32_maskloadpd256(reinterpret_cast<const vec<double>*>(p), mask(taken));
+#else
+  const vec<double> v = _mm256_maskload_pd(p, __m256i(taken));
+#endif
+  return taken != 0 ? v : rest;
+}
+template <class S>
+LOGZ_INLINE void store_first(S* p, ptrdiff_t n, vec<S> v) {
+  store_first_by_halves(p, n, v);
+}
+/// Past the caches; p is aligned to a vector.
+LOGZ_INLINE void stream(float* p, vec<float> v) {
+#if LOGZ_GCC_BUILTINS
+  __builtin_ia32_movntps256(p, v);
+#else
+  _mm256_stream_ps(p, v);
+#endif
+}
+LOGZ_INLINE void stream(double* p, vec<double> v) {
+#if LOGZ_GCC_BUILTINS
+  __builtin_ia32_movntpd256(p, v);
+#else
+  _mm256_stream_pd(p, v);
+#endif
+}
+
+/// The next `width<double>` floats.
+LOGZ_INLINE vec<double> widen(const float* p) {
+#if LOGZ_GCC_BUILTINS
+  typedef float half __attribute__((vector_size(16)));
+  typedef float unaligned_half __attribute__((vector_size(16), aligned(4), may_alias));
+  return __builtin_ia32_cvtps2pd256(half(*reinterpret_cast<const unaligned_half*>(p)));
+#else
+  return _mm256_cvtps_pd(_mm_loadu_ps(p));
+#endif
+}
+
+/// table[n modulo 8]
+LOGZ_INLINE vec<float> permute(vec<float> table, bits<float> n) {
+#if LOGZ_GCC_BUILTINS
+  return __builtin_shuffle(table, n);
+#else
+  return _mm256_permutevar8x32_ps(table, __m256i(n));
+#endif
+}
+typedef exp_float_8 exp_float;
+LOGZ_INLINE void look_up(bits<float> n, bits<float>& high, vec<float>& low) {
+  high = bits<float>(permute(vec<float>(load_bits<float>(exp_float::high)), n));
+  low = permute(load(exp_float::low), n);
+}
+
+typedef exp_double_128 exp_double;
+LOGZ_INLINE vec<double> two_halves(const double* a, const double* b) {
+#if LOGZ_GCC_BUILTINS
+  typedef double half __attribute__((vector_size(16)));
+  typedef double unaligned_half __attribute__((vector_size(16), aligned(8), may_alias));
+  const half first = *reinterpret_cast<const unaligned_half*>(a);
+  const half second = *reinterpret_cast<const unaligned_half*>(b);
+  return __builtin_ia32_vinsertf128_pd256(__builtin_ia32_pd256_pd(first), second, 1);
+#else
+  return _mm256_loadu2_m128d(b, a);
+#endif
+}
+LOGZ_INLINE void look_up(bits<double> n, bits<double>& high, vec<double>& low) {
+  // A pair for each number, then transposed within the halves of the register.
+  const double* const table = reinterpret_cast<const double*>(exp_double::pairs);
+  const bits<double> at = (n & (exp_double::entries - 1)) * 2;
+  const vec<double> even = two_halves(table + at[0], table + at[2]);
+  const vec<double> odd = two_halves(table + at[1], table + at[3]);
+#if LOGZ_GCC_BUILTINS
+  high = bits<double>(__builtin_ia32_unpcklpd256(even, odd));
+  low = __builtin_ia32_unpckhpd256(even, odd);
+#else
+  high = bits<double>(_mm256_unpacklo_pd(even, odd));
+  low = _mm256_unpackhi_pd(even, odd);
+#endif
+}
+
+}  // namespace LOGZ_TARGET

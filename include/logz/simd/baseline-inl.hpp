@@ -1,0 +1,48 @@
+// SPDX-License-Identifier: MIT
+//
+// The baseline target: vectors of 16 bytes, no fma, no permutes by a variable index; any architecture.
+
+namespace LOGZ_TARGET {
+
+template <class S>
+LOGZ_INLINE vec<S> load_first(const S* p, ptrdiff_t n, vec<S> rest) {
+  for (ptrdiff_t i = 0; i < n; ++i) rest[i] = p[i];
+  return rest;
+}
+template <class S>
+LOGZ_INLINE void store_first(S* p, ptrdiff_t n, vec<S> v) {
+  store_first_by_halves(p, n, v);
+}
+/// Past the caches; p is aligned to a vector.
+template <class S>
+LOGZ_INLINE void stream(S* p, vec<S> v) {
+#if defined(__clang__)
+  __builtin_nontemporal_store(v, reinterpret_cast<vec<S>*>(p));
+#elif defined(__SSE2__)
+  if constexpr (sizeof(S) == 4) {
+    __builtin_ia32_movntps(p, v);
+  } else {
+    __builtin_ia32_movntpd(p, v);
+  }
+#else
+  store(p, v);
+#endif
+}
+
+template <class V>
+LOGZ_INLINE V fma(V a, V b, V c) {
+  return a * b + c;
+}
+
+/// The next `width<double>` floats.
+LOGZ_INLINE vec<double> widen(const float* p) { return vec<double>{double(p[0]), double(p[1])}; }
+
+typedef exp_double_128 exp_double;
+LOGZ_INLINE void look_up(bits<double> n, bits<double>& high, vec<double>& low) {
+  const std::uint64_t* const a = &exp_double::pairs[2 * (n[0] & 127)];
+  const std::uint64_t* const b = &exp_double::pairs[2 * (n[1] & 127)];
+  high = bits<double>{a[0], b[0]};
+  low = vec<double>(bits<double>{a[1], b[1]});
+}
+
+}  // namespace LOGZ_TARGET

@@ -1,0 +1,61 @@
+// SPDX-License-Identifier: MIT
+//
+// What crosses from the engine to a kernel: pointers, counts and strides.
+#pragma once
+
+#include <cstddef>
+
+#include "../config.hpp"
+
+LOGZ_NAMESPACE_BEGIN
+namespace detail {
+namespace simd {
+
+using std::ptrdiff_t;
+
+/// `count` slices of `length` numbers: number l of slice i of x is x[l * x_length + i * x_slice].
+template <class S>
+struct forward_call {
+  ptrdiff_t length;
+  ptrdiff_t count;
+  const S* x;
+  ptrdiff_t x_length;
+  ptrdiff_t x_slice;
+  S* out;  // logsumexp: one number a slice, out_length is not used
+  ptrdiff_t out_length;
+  ptrdiff_t out_slice;
+  const S* reference;  // logsumexp_backward: log Z and the gradient of each slice
+  ptrdiff_t reference_slice;
+  const S* factor;
+  ptrdiff_t factor_slice;
+  bool negate;  // the functions of -x
+  bool stream;  // the result does not fit in the cache
+  S* scratch;   // scratch_size numbers, aligned to 64 bytes
+  ptrdiff_t scratch_size;
+};
+
+/// The gradients: out = f(g, y), y being the output of the forward function. Strides as above.
+template <class S>
+struct backward_call {
+  ptrdiff_t length;
+  ptrdiff_t count;
+  const S* g;
+  ptrdiff_t g_length;
+  ptrdiff_t g_slice;
+  const S* y;
+  ptrdiff_t y_length;
+  ptrdiff_t y_slice;
+  S* out;
+  ptrdiff_t out_length;
+  ptrdiff_t out_slice;
+  bool stream;
+  S* scratch;
+  ptrdiff_t scratch_size;
+};
+
+enum class backward_op { softmax, log_softmax };
+enum class forward_op { softmax, log_softmax, logsumexp, logsumexp_backward };
+
+}  // namespace simd
+}  // namespace detail
+LOGZ_NAMESPACE_END

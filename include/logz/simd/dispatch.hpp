@@ -1,0 +1,112 @@
+// SPDX-License-Identifier: MIT
+//
+// Calls the kernel of the active CPU target.
+#pragma once
+
+#include <memory>
+
+#include "cpu.hpp"
+#include "regions.hpp"
+
+LOGZ_NAMESPACE_BEGIN
+namespace detail {
+namespace simd {
+
+template <class S>
+inline constexpr bool has_kernels = LOGZ_KERNELS && (std::is_same_v<S, float> || std::is_same_v<S, double>);
+
+#if LOGZ_KERNELS
+
+/// Bytes of scratch that every kernel finds: a panel of 1000 slices' floats by 64 fills half an L2 cache.
+inline constexpr ptrdiff_t small_scratch = 16384;
+inline constexpr ptrdiff_t large_scratch = 262144 + 65536 + small_scratch;
+
+/// One per thread, made when it is first needed.
+inline void* thread_scratch() {
+  struct release {
+    void operator()(void* p) const { ::operator delete(p, std::align_val_t(64)); }
+  };
+  static thread_local std::unique_ptr<void, release> scratch(
+      ::operator new(static_cast<std::size_t>(large_scratch), std::align_val_t(64)));
+  return scratch.get();
+}
+
+/// One kernel of every target.
+template <class Call>
+using kernel = void (*)(const Call&);
+#if LOGZ_GRANTED_TARGET < 1
+#define LOGZ_BASELINE(...) baseline::__VA_ARGS__
+#else
+#define LOGZ_BASELINE(...) nullptr
+#endif
+#if LOGZ_X86 && LOGZ_GRANTED_TARGET < 2
+#define LOGZ_AVX2(...) avx2::__VA_ARGS__
+#else
+#define LOGZ_AVX2(...) nullptr
+#endif
+#if LOGZ_X86
+#define LOGZ_AVX512(...) avx512::__VA_ARGS__
+#else
+#define LOGZ_AVX512(...) nullptr
+#endif
+
+template <forward_op Op, class S>
+inline constexpr kernel<forward_call<S>> forward_kernels[] = {
+    LOGZ_BASELINE(forward<S, Op>), LOGZ_AVX2(forward<S, Op>), LOGZ_AVX512(forward<S, Op>)};
+template <backward_op Op, class S>
+inline constexpr kernel<backward_call<S>> backward_kernels[] = {
+    LOGZ_BASELINE(backward<S, Op>), LOGZ_AVX2(backward<S, Op>), LOGZ_AVX512(backward<S, Op>)};
+
+#undef LOGZ_BASELINE
+#undef LOGZ_AVX2
+#undef LOGZ_AVX512
+
+/// Gives the call its scratch, on the stack where little is enough, and runs the active target's kernel.
+template <class S, template <class> class Call>
+void run(kernel<Call<S>> const (&kernels)[3], Call<S>& call, bool little) {
+  const auto function = kernels[static_cast<int>(active_target())];
+  if (little) {
+    alignas(64) S scratch[small_scratch / sizeof(S)];
+    call.scratch = scratch;
+    call.scratch_size = small_scratch / static_cast<ptrdiff_t>(sizeof(S));
+    return function(call);
+  }
+  call.scratch = static_cast<S*>(thread_scratch());
+  call.scratch_size = large_scratch / static_cast<ptrdiff_t>(sizeof(S));
+  function(call);
+}
+
+/// A panel of so many operands, of slices of this length, fits in the small scratch.
+template <class S>
+constexpr bool is_little(ptrdiff_t length, int operands) {
+  constexpr ptrdiff_t line = 64, overhang = 16;
+  return (length + overhang) * line * operands <= small_scratch;
+}
+
+/// What is read and written together does not fit in the last-level cache.
+template <class S>
+bool exceeds_cache(ptrdiff_t length, ptrdiff_t count, int operands) {
+  return static_cast<double>(length) * static_cast<double>(count) * sizeof(S) * operands >
+         static_cast<double>(last_level_cache());
+}
+
+template <forward_op Op, class S>
+void run(forward_call<S>& call) {
+  constexpr bool reduces = Op == forward_op::logsumexp;
+  call.stream = !reduces && exceeds_cache<S>(call.length, call.count, 2);
+  const bool contiguous = call.x_length == 1 && (reduces || call.out_length == 1);
+  run(forward_kernels<Op, S>, call, !call.stream && (contiguous || is_little<S>(call.length, 1)));
+}
+
+template <backward_op Op, class S>
+void run(backward_call<S>& call) {
+  call.stream = exceeds_cache<S>(call.length, call.count, 3);
+  const bool contiguous = call.g_length == 1 && call.y_length == 1 && call.out_length == 1;
+  run(backward_kernels<Op, S>, call, contiguous || is_little<S>(call.length, 2));
+}
+
+#endif
+
+}  // namespace simd
+}  // namespace detail
+LOGZ_NAMESPACE_END

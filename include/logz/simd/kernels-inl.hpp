@@ -1,0 +1,30 @@
+// SPDX-License-Identifier: MIT
+//
+// The kernels of one target, from its vocabulary up.
+
+// clang-format off
+#include "split_sum-inl.hpp"
+#if !LOGZ_HAS_FMA
+#include "float_in_double-inl.hpp"
+#endif
+#include "partition-inl.hpp"
+#include "contiguous-inl.hpp"
+#include "rows-inl.hpp"
+#include "transpose-inl.hpp"
+#include "panel-inl.hpp"
+#include "backward-inl.hpp"
+// clang-format on
+
+namespace LOGZ_TARGET {
+
+template <class S, forward_op Op>
+void forward(const forward_call<S>& call) {
+  const bool contiguous = call.x_length == 1 && (Op == forward_op::logsumexp || call.out_length == 1);
+  if (contiguous && call.length > short_length<S>) {
+    rows<S, Op>(call);
+  } else {
+    panels<S, Op>(call);
+  }
+}
+
+}  // namespace LOGZ_TARGET

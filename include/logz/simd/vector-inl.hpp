@@ -1,0 +1,101 @@
+// SPDX-License-Identifier: MIT
+//
+// The vector vocabulary that every target shares: GCC's and Clang's vector types with their own operators (+ - * /,
+// comparison ? : selection, integer shifts). What a target does in its own way (fma, exp, partial loads) follows in its
+// file. Everything is forced inline, so no vector crosses a call.
+
+namespace LOGZ_TARGET {
+
+template <class S>
+struct lanes;
+template <>
+struct lanes<float> {
+  typedef float vec __attribute__((vector_size(LOGZ_VECTOR_BYTES)));
+  typedef float unaligned __attribute__((vector_size(LOGZ_VECTOR_BYTES), aligned(4), may_alias));
+  typedef std::uint32_t bits __attribute__((vector_size(LOGZ_VECTOR_BYTES)));
+  typedef std::uint32_t bit;
+};
+template <>
+struct lanes<double> {
+  typedef double vec __attribute__((vector_size(LOGZ_VECTOR_BYTES)));
+  typedef double unaligned __attribute__((vector_size(LOGZ_VECTOR_BYTES), aligned(8), may_alias));
+  typedef std::uint64_t bits __attribute__((vector_size(LOGZ_VECTOR_BYTES)));
+  typedef std::uint64_t bit;
+};
+
+template <class S>
+using vec = typename lanes<S>::vec;
+template <class S>
+using bits = typename lanes<S>::bits;
+
+inline constexpr bool has_fma = LOGZ_HAS_FMA;
+
+/// Numbers in a vector.
+template <class S>
+constexpr ptrdiff_t width = LOGZ_VECTOR_BYTES / static_cast<ptrdiff_t>(sizeof(S));
+
+template <class S>
+LOGZ_INLINE vec<S> load(const S* p) {
+  return *reinterpret_cast<const typename lanes<S>::unaligned*>(p);
+}
+template <class S>
+LOGZ_INLINE bits<S> load_bits(const typename lanes<S>::bit* p) {
+  return bits<S>(load(reinterpret_cast<const S*>(p)));
+}
+template <class S>
+LOGZ_INLINE void store(S* p, vec<S> v) {
+  *reinterpret_cast<typename lanes<S>::unaligned*>(p) = v;
+}
+template <class S>
+LOGZ_INLINE vec<S> all(S x) {
+  return x - vec<S>{};
+}
+/// The larger; b where either is NaN.
+template <class V>
+LOGZ_INLINE V larger(V a, V b) {
+  return a > b ? a : b;
+}
+/// The smaller; b where either is NaN.
+template <class V>
+LOGZ_INLINE V smaller(V a, V b) {
+  return a < b ? a : b;
+}
+/// v with its value hidden from the optimiser, so that -ffast-math and contraction leave an error-free sum as written.
+template <class V>
+LOGZ_INLINE V opaque_vector(V v) {
+  asm("" : LOGZ_VECTOR_REGISTER(v));
+  return v;
+}
+
+/// Stores the first n < width numbers at p and touches nothing else.
+template <class S>
+LOGZ_INLINE void store_first_by_halves(S* p, ptrdiff_t n, vec<S> v) {
+  S whole[width<S>];
+  store(whole, v);
+  const S* from = whole;
+  for (ptrdiff_t half = width<S> / 2; half > 0; half /= 2) {
+    if ((n & half) == 0) continue;
+    __builtin_memcpy(p, from, static_cast<std::size_t>(half) * sizeof(S));
+    p += half;
+    from += half;
+  }
+}
+
+template <class S>
+LOGZ_INLINE S max_of_lanes(vec<S> v) {
+  S lane[width<S>];
+  store(lane, v);
+  S top = lane[0];
+  for (ptrdiff_t i = 1; i < width<S>; ++i) top = lane[i] > top ? lane[i] : top;
+  return top;
+}
+
+/// Numbers before the next vector boundary, at most n.
+template <class S>
+LOGZ_INLINE ptrdiff_t until_aligned(const S* p, ptrdiff_t n) {
+  const std::uintptr_t past = reinterpret_cast<std::uintptr_t>(p) % sizeof(vec<S>);
+  const ptrdiff_t head = past == 0 ? 0 : static_cast<ptrdiff_t>((sizeof(vec<S>) - past) / sizeof(S));
+  return head < n ? head : n;
+}
+
+}  // namespace LOGZ_TARGET
