@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: MIT
 //
 // What the benchmarks share: shapes, layouts, inputs, and the registration under names like
-// BM_log_softmax<float>/interleaved/8192x1000 (slices x length).
+// BM_log_softmax<float>/interleaved/8192x1000 (slices x length). The files are compiled twice, into logz_bench with the
+// library and, with BENCH_EIGEN, into eigen_bench with the Eigen expression a user would write.
 #pragma once
 
 #include <algorithm>
@@ -12,8 +13,21 @@
 #include <benchmark/benchmark.h>
 
 #include <Eigen/Core>
+#ifndef BENCH_EIGEN
+#include <logz/cpu_target.hpp>
+#endif
 
 namespace bench {
+
+/// The one of the two that this executable times.
+template <class Library, class Expression>
+auto pick([[maybe_unused]] const Library& library, [[maybe_unused]] const Expression& expression) {
+#ifdef BENCH_EIGEN
+  return expression;
+#else
+  return library;
+#endif
+}
 
 using Eigen::Index;
 
@@ -57,21 +71,41 @@ X logits(const shape& s) {
   return x;
 }
 
-/// Times f(x, y, m, s): x the input, y the output, m and s vectors at the function's disposal.
+/// Times f(x, y, m, s), or f(g, x, y, m, s): x the input, g a second one, y the output, m and s vectors at the function's
+/// disposal.
 template <class X, class Y, class Function>
 void run(benchmark::State& state, const shape& size, const Function& f) {
   using Scalar = typename X::Scalar;
   // Ones, as the pages of zeros from calloc would fault in the timed loop; and y before x, as memcpy by
   // rep movsb on Zen 3 is up to 18 times slower where y lies a few bytes above x, modulo 4096.
   Y y = Y::Ones(size.slices, Y::IsVectorAtCompileTime ? 1 : size.length);
-  const X x = logits<X>(size);
+  X x = logits<X>(size);
   vector<Scalar> m(size.slices), s(size.slices);
+  constexpr bool two_inputs = std::is_invocable_v<Function, const X&, const X&, Y&, vector<Scalar>&, vector<Scalar>&>;
+  X g;
+  if constexpr (two_inputs) {
+    // x: the output of log_softmax or, up to a factor, softmax.
+    g = x;
+    if constexpr (Function::of_log) {
+      x = -x.abs();
+    } else {
+      x = x.abs() / Scalar(2.4 * static_cast<double>(size.length));
+    }
+  }
   for (auto _ : state) {
-    f(x, y, m, s);
+    if constexpr (two_inputs) {
+      f(g, x, y, m, s);
+    } else {
+      f(x, y, m, s);
+    }
     benchmark::DoNotOptimize(y.data());
   }
+#ifndef BENCH_EIGEN
+  state.SetLabel(logz::name(logz::active_cpu_target()));
+#endif
   state.SetItemsProcessed(state.iterations() * x.size());
-  state.SetBytesProcessed(state.iterations() * (x.size() + y.size()) * static_cast<Index>(sizeof(Scalar)));
+  state.SetBytesProcessed(state.iterations() * (x.size() + g.size() + y.size()) *
+                          static_cast<Index>(sizeof(Scalar)));
   state.counters["time_per_element"] =
       benchmark::Counter(static_cast<double>(x.size()),
                          benchmark::Counter::kIsIterationInvariantRate | benchmark::Counter::kInvert);

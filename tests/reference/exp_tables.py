@@ -65,7 +65,7 @@ def listing(name, kind, values, per_line):
         print("      " + ", ".join(values[i : i + per_line]) + ("," if i + per_line < len(values) else "};"))
 
 
-def emit(name, note, entries, degree, single, slack, paired=False, high_digits=None):
+def emit(name, note, entries, degree, single, slack, paired=False, high_digits=None, repeat=1):
     digits = 24 if single else 53
     high_digits = high_digits or digits
     kind = "float" if single else "double"
@@ -95,8 +95,8 @@ def emit(name, note, entries, degree, single, slack, paired=False, high_digits=N
             ]
             listing("pairs", "std::uint64_t", both, 4)
         else:
-            listing("high", "std::uint32_t" if single else "std::uint64_t", high_bits, 8 if single else 4)
-            listing("low", kind, low_values, 6 if single else 4)
+            listing("high", "std::uint32_t" if single else "std::uint64_t", high_bits * repeat, 8 if single else 4)
+            listing("low", kind, low_values * repeat, 6 if single else 4)
     print("};\n")
 
 
@@ -117,7 +117,7 @@ LOGZ_NAMESPACE_BEGIN
 namespace detail {
 namespace simd {
 """)
-emit("exp_float_8", "Float, 8 entries: two registers of 8 floats.", 8, 4, True, mp.mpf("1.02"))
+emit("exp_float_4", "Float, 4 entries, in both halves of two registers of 8 floats.", 4, 5, True, mp.mpf("1.02"), repeat=2)
 emit("exp_float_16", "Float, 16 entries: two registers of 16 floats.", 16, 3, True, mp.mpf("1.03"))
 emit("exp_float_in_double", "Float computed in double, no table and no fma: 28 bits are enough.", 1, 6, False, mp.mpf("1.001"))
 emit("exp_double_16", "Double, 16 entries: four registers of 8 doubles.", 16, 6, False, mp.mpf("1.001"))

@@ -58,9 +58,10 @@ LOGZ_INLINE void add(exact_sum<double>& s, const double* g, const double* y) {
   if constexpr (Op == backward_op::softmax) {
     const vec<double> a = load(g), b = load(y);
     const vec<double> product = opaque_vector(a * b);
-    add_exactly<double>(s.sum, product, error_of_product(a, b, product));
+    s.sum.low += error_of_product(a, b, product);
+    add_exactly<double>(s.sum, product);
   } else {
-    add_exactly<double>(s.sum, load(g), vec<double>{});
+    add_exactly<double>(s.sum, load(g));
   }
 }
 
@@ -69,7 +70,8 @@ LOGZ_INLINE void merge(exact_sum<float>& s, const exact_sum<float>& other) {
   s.second += other.second;
 }
 LOGZ_INLINE void merge(exact_sum<double>& s, const exact_sum<double>& other) {
-  add_exactly<double>(s.sum, other.sum.high, other.sum.low);
+  s.sum.low += other.sum.low;
+  add_exactly<double>(s.sum, other.sum.high);
 }
 
 LOGZ_INLINE void store_sums(const exact_sum<float>& s, float* total) {
@@ -83,14 +85,7 @@ LOGZ_INLINE void store_sums(const exact_sum<double>& s, double* total) {
   const vec<double> joined = s.sum.high + s.sum.low;
   store(total, magnitude<double>(s.sum.high) < std::numeric_limits<double>::infinity() ? joined : s.sum.high);
 }
-LOGZ_INLINE float sum_of_lanes(const exact_sum<float>& s) {
-  double lane[width<double>];
-  store(lane, s.first + s.second);
-  for (ptrdiff_t half = width<double> / 2; half > 0; half /= 2) {
-    for (ptrdiff_t i = 0; i < half; ++i) lane[i] += lane[i + half];
-  }
-  return float(lane[0]);
-}
+LOGZ_INLINE float sum_of_lanes(const exact_sum<float>& s) { return float(total_of(s.first + s.second)); }
 LOGZ_INLINE double sum_of_lanes(const exact_sum<double>& s) {
   double total, rest;
   total_of_lanes(s.sum, total, rest);
@@ -185,76 +180,88 @@ void backward_rows(const backward_call<S>& call) {
   }
 }
 
-/// Vectors in a cache line: the panel's width here.
-constexpr int line_vectors = 64 / LOGZ_VECTOR_BYTES;
-
-/// n rows of a cache line of slices.
+/// A panel of slices in rows, in scratch or where they are: n rows of `lanes` numbers. Four rows at a time, so that the
+/// sums of the lanes are fetched and put back once for four.
 template <class S, backward_op Op>
-void line_sum(const S* g, ptrdiff_t g_row, const S* y, ptrdiff_t y_row, ptrdiff_t n,
-              exact_sum<S> (&sum)[line_vectors]) {
-  exact_sum<S> s[line_vectors];
-  for (int i = 0; i < line_vectors; ++i) s[i] = sum[i];
-  for (ptrdiff_t l = 0; l < n; ++l) {
-    LOGZ_UNROLL for (int i = 0; i < line_vectors; ++i) {
-      add<Op>(s[i], g + l * g_row + i * width<S>, y + l * y_row + i * width<S>);
+void panel_sum(const S* g, ptrdiff_t g_row, const S* y, ptrdiff_t y_row, ptrdiff_t n, ptrdiff_t lanes,
+               exact_sum<S>* sum) {
+  ptrdiff_t l = 0;
+  for (; l + 4 <= n; l += 4) {
+    for (ptrdiff_t i = 0; i < lanes; i += width<S>) {
+      exact_sum<S> s = sum[i / width<S>];
+      LOGZ_UNROLL for (int k = 0; k < 4; ++k) add<Op>(s, g + (l + k) * g_row + i, y + (l + k) * y_row + i);
+      sum[i / width<S>] = s;
     }
   }
-  for (int i = 0; i < line_vectors; ++i) sum[i] = s[i];
+  for (; l < n; ++l) {
+    for (ptrdiff_t i = 0; i < lanes; i += width<S>) add<Op>(sum[i / width<S>], g + l * g_row + i, y + l * y_row + i);
+  }
 }
 
 template <class S, backward_op Op, bool Stream>
-void line_map(const S* g, ptrdiff_t g_row, const S* y, ptrdiff_t y_row, ptrdiff_t n,
-              const exact_sum<S> (&sum)[line_vectors], S* out, ptrdiff_t out_row) {
-  backward_coefficients<S> with[line_vectors];
-  for (int i = 0; i < line_vectors; ++i) {
-    S total[width<S>];
-    store_sums(sum[i], total);
-    with[i] = coefficients_of<S, Op>(load(total));
-  }
+void panel_map(const S* g, ptrdiff_t g_row, const S* y, ptrdiff_t y_row, ptrdiff_t n, ptrdiff_t lanes,
+               const backward_coefficients<S>* with, S* out, ptrdiff_t out_row) {
   for (ptrdiff_t l = 0; l < n; ++l) {
-    LOGZ_UNROLL for (int i = 0; i < line_vectors; ++i) {
-      const ptrdiff_t at = i * width<S>;
-      put<S, Stream>(out + l * out_row + at,
-                     backward_map<S, Op>(load(g + l * g_row + at), load(y + l * y_row + at), with[i]));
+    for (ptrdiff_t i = 0; i < lanes; i += width<S>) {
+      put<S, Stream>(out + l * out_row + i, backward_map<S, Op>(load(g + l * g_row + i), load(y + l * y_row + i),
+                                                                with[i / width<S>]));
     }
   }
 }
 
-/// A cache line of slices at a time: in place where they are neighbours in all three operands, else packed into
-/// scratch, block by block.
+/// Panels of neighbours are worked on where they are; any others are packed into scratch, block by block.
 template <class S, backward_op Op, bool Stream>
 void backward_panels(const backward_call<S>& call) {
+  constexpr ptrdiff_t w = width<S>;
+  constexpr ptrdiff_t most = panel_lanes<S>;
   constexpr ptrdiff_t line = 64 / static_cast<ptrdiff_t>(sizeof(S));
   const bool neighbours = call.g_slice == 1 && call.y_slice == 1 && call.out_slice == 1;
-  const ptrdiff_t block = at_most(call.length, call.scratch_size / (2 * line) - overhang<S>);
-  S* const g = call.scratch;
-  S* const y = call.scratch + (block + overhang<S>)*line;
-  for (ptrdiff_t first = 0; first < call.count; first += line) {
-    const ptrdiff_t slices = at_most(call.count - first, line);
-    exact_sum<S> sum[line_vectors];
-    for (int i = 0; i < line_vectors; ++i) clear(sum[i]);
-    if (neighbours && slices == line) {
-      const S* const from = call.g + first;
-      line_sum<S, Op>(from, call.g_length, call.y + first, call.y_length, call.length, sum);
-      line_map<S, Op, Stream>(from, call.g_length, call.y + first, call.y_length, call.length, sum,
-                              call.out + first, call.out_length);
-      continue;
-    }
+  ptrdiff_t wide = call.scratch_size / 2 / (call.length + overhang<S>) / line * line;
+  ptrdiff_t block = call.length;
+  if (wide == 0) {
+    wide = line;
+    block = call.scratch_size / 2 / line - overhang<S>;
+  }
+  wide = at_most(wide, most);
+  exact_sum<S> sum[most / w];
+  backward_coefficients<S> with[most / w];
+  for (ptrdiff_t first = 0; first < call.count;) {
+    // Whole vectors of neighbours; what is left of them is packed.
+    const ptrdiff_t whole = at_most(call.count - first, most) / w * w;
+    const bool direct = neighbours && whole != 0;
+    const ptrdiff_t slices = direct ? whole : at_most(call.count - first, wide);
+    const ptrdiff_t lanes = (slices + w - 1) / w * w;
+    const S* g = direct ? call.g + first : call.scratch;
+    const S* y = direct ? call.y + first : call.scratch + call.scratch_size / 2 / line * line;
+    const ptrdiff_t g_row = direct ? call.g_length : lanes;
+    const ptrdiff_t y_row = direct ? call.y_length : lanes;
+    const ptrdiff_t step = direct ? call.length : block;
+    for (ptrdiff_t i = 0; i < lanes / w; ++i) clear(sum[i]);
     for (int pass = 0; pass < 2; ++pass) {
-      for (ptrdiff_t start = 0; start < call.length; start += block) {
-        const window at = {first, slices, start, at_most(call.length - start, block)};
-        if (pass == 0 || block < call.length) {
-          pack(call.g, call.g_length, call.g_slice, at, g, line);
-          pack(call.y, call.y_length, call.y_slice, at, y, line);
+      for (ptrdiff_t start = 0; start < call.length; start += step) {
+        const window at = {first, slices, start, at_most(call.length - start, step)};
+        if (!direct && (pass == 0 || block < call.length)) {
+          pack(call.g, call.g_length, call.g_slice, at, call.scratch, lanes);
+          pack(call.y, call.y_length, call.y_slice, at, call.scratch + call.scratch_size / 2 / line * line, lanes);
         }
         if (pass == 0) {
-          line_sum<S, Op>(g, line, y, line, at.length, sum);
+          panel_sum<S, Op>(g, g_row, y, y_row, at.length, lanes, sum);
+        } else if (direct) {
+          panel_map<S, Op, Stream>(g, g_row, y, y_row, at.length, lanes, with, call.out + first, call.out_length);
         } else {
-          line_map<S, Op, false>(g, line, y, line, at.length, sum, g, line);
-          unpack_block(g, line, at, call.out, call.out_length, call.out_slice);
+          panel_map<S, Op, false>(g, g_row, y, y_row, at.length, lanes, with, call.scratch, lanes);
+          unpack_block(call.scratch, lanes, at, call.out, call.out_length, call.out_slice);
+        }
+      }
+      if (pass == 0) {
+        for (ptrdiff_t i = 0; i < lanes / w; ++i) {
+          S total[w];
+          store_sums(sum[i], total);
+          with[i] = coefficients_of<S, Op>(load(total));
         }
       }
     }
+    first += slices;
   }
 }
 

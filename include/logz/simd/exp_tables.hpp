@@ -15,20 +15,21 @@ LOGZ_NAMESPACE_BEGIN
 namespace detail {
 namespace simd {
 
-/// Float, 8 entries: two registers of 8 floats.
-/// Polynomial: relative error 2^-32.34 for |r| <= 0.04419.
-struct exp_float_8 {
-  static constexpr int entries = 8;
-  static constexpr float inverse_step = 0x1.715476p+3f;
-  static constexpr float step_high = 0x1.62e43p-4f;
-  static constexpr float step_low = -0x1.05c61p-32f;
-  static constexpr float c2 = 0x1p-1f;
-  static constexpr float c3 = 0x1.555ccp-3f;
-  static constexpr float c4 = 0x1.5547bcp-5f;
-  static constexpr std::uint32_t high[8] = {0x3f800000, 0x3f7b95c2, 0x3f7837f0, 0x3f75fed7,
-                                            0x3f7504f3, 0x3f75672a, 0x3f7744fd, 0x3f7ac0c7};
-  static constexpr float low[8] = {0x0p+0f,         -0x1.9c0c22p-27f, 0x1.125002p-25f,  -0x1.0a355p-25f,
-                                   0x1.26055cp-26f, 0x1.67a1cap-28f,  -0x1.f9c304p-27f, -0x1.a5217cp-28f};
+/// Float, 4 entries, in both halves of two registers of 8 floats.
+/// Polynomial: relative error 2^-35.15 for |r| <= 0.08838.
+struct exp_float_4 {
+  static constexpr int entries = 4;
+  static constexpr float inverse_step = 0x1.715476p+2f;
+  static constexpr float step_high = 0x1.62e43p-3f;
+  static constexpr float step_low = -0x1.05c61p-31f;
+  static constexpr float c2 = 0x1.fffffep-2f;
+  static constexpr float c3 = 0x1.555558p-3f;
+  static constexpr float c4 = 0x1.5574bcp-5f;
+  static constexpr float c5 = 0x1.1107f6p-7f;
+  static constexpr std::uint32_t high[8] = {0x3f800000, 0x3f7837f0, 0x3f7504f3, 0x3f7744fd,
+                                            0x3f800000, 0x3f7837f0, 0x3f7504f3, 0x3f7744fd};
+  static constexpr float low[8] = {0x0p+0f, 0x1.125002p-25f, 0x1.26055cp-26f, -0x1.f9c304p-27f,
+                                   0x0p+0f, 0x1.125002p-25f, 0x1.26055cp-26f, -0x1.f9c304p-27f};
 };
 
 /// Float, 16 entries: two registers of 16 floats.

@@ -12,6 +12,7 @@
 #include "rows-inl.hpp"
 #include "transpose-inl.hpp"
 #include "panel-inl.hpp"
+#include "few-inl.hpp"
 #include "backward-inl.hpp"
 // clang-format on
 
@@ -22,6 +23,8 @@ void forward(const forward_call<S>& call) {
   const bool contiguous = call.x_length == 1 && (Op == forward_op::logsumexp || call.out_length == 1);
   if (contiguous && call.length > short_length<S>) {
     rows<S, Op>(call);
+  } else if (contiguous && call.count <= 2 && call.length <= 4 * width<S>) {
+    few_short_rows<S, Op>(call);
   } else {
     panels<S, Op>(call);
   }

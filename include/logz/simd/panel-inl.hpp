@@ -342,24 +342,21 @@ LOGZ_INLINE bool can_stream(const S* out, ptrdiff_t length_stride, ptrdiff_t sli
   return slice_stride == 1 && (reinterpret_cast<std::uintptr_t>(out) | row) % sizeof(vec<S>) == 0;
 }
 
-/// Panels as wide as scratch allows where slices are neighbours, in whole cache lines; else of one vector.
+/// Panels as wide as scratch allows, in whole cache lines: a wide one has more to do at a time. Longer slices than
+/// scratch holds are cut into blocks.
 template <class S, forward_op Op>
 void panels(const forward_call<S>& call) {
   constexpr ptrdiff_t line = 64 / static_cast<ptrdiff_t>(sizeof(S));
-  const bool neighbours = call.x_slice == 1;
-  ptrdiff_t lanes = neighbours ? line : width<S>;
-  const ptrdiff_t room = call.scratch_size / lanes - overhang<S>;
   panel<S> p;
   p.of = &call;
   p.x = call.scratch;
-  if (room >= call.length) {
-    p.block = call.length;
-    if (neighbours)
-      lanes = at_most(call.scratch_size / (call.length + overhang<S>) / line * line, panel_lanes<S>);
-  } else {
-    if (neighbours) lanes = panel_lanes<S>;
+  ptrdiff_t lanes = call.scratch_size / (call.length + overhang<S>) / line * line;
+  p.block = call.length;
+  if (lanes == 0) {
+    lanes = panel_lanes<S>;
     p.block = (call.scratch_size / lanes - overhang<S>) / 4 * 4;
   }
+  lanes = at_most(lanes, panel_lanes<S>);
   const bool streams =
       call.stream && Op != forward_op::logsumexp && can_stream(call.out, call.out_length, call.out_slice);
   for (p.first = 0; p.first < call.count; p.first += lanes) {

@@ -48,16 +48,9 @@ LOGZ_INLINE void set_aside(vec<S>& aside, vec<S>& x) {
   x = smaller_one;
 }
 
-/// Adds exp of four vectors to the sum; keeps the rounded values in a, b, c, d if they are wanted.
+/// Adds exp of four vectors to the sum; for softmax the rounded exps take their place.
 template <class S, terms Which>
-LOGZ_INLINE void take(lane_sum<S>& sum, vec<S>& aside, vec<S> exponent, vec<S> floor, vec<S>& a, vec<S>& b,
-                      vec<S>& c, vec<S>& d) {
-  if constexpr (Which == terms::others) {
-    set_aside<S>(aside, a);
-    set_aside<S>(aside, b);
-    set_aside<S>(aside, c);
-    set_aside<S>(aside, d);
-  }
+LOGZ_INLINE void add_exp(lane_sum<S>& sum, vec<S> exponent, vec<S> floor, vec<S>& a, vec<S>& b, vec<S>& c, vec<S>& d) {
   // NaN stays: larger() answers its second argument.
   const parts<S> pa = exp_parts(larger(floor, a), exponent);
   const parts<S> pb = exp_parts(larger(floor, b), exponent);
@@ -74,17 +67,31 @@ LOGZ_INLINE void take(lane_sum<S>& sum, vec<S>& aside, vec<S> exponent, vec<S> f
   }
 }
 
+/// The same for one slice or a vector of slices on their way, the largest numbers set aside where log Z is wanted.
+template <class S, terms Which>
+LOGZ_INLINE void take(lane_sum<S>& sum, vec<S>& aside, vec<S> exponent, vec<S> floor, vec<S>& a, vec<S>& b, vec<S>& c,
+                      vec<S>& d) {
+  if constexpr (Which == terms::others) {
+    set_aside<S>(aside, a);
+    set_aside<S>(aside, b);
+    set_aside<S>(aside, c);
+    set_aside<S>(aside, d);
+  }
+  add_exp<S, Which>(sum, exponent, floor, a, b, c, d);
+}
+
 /// The sums of the lanes, in double.
 LOGZ_INLINE void store_totals(const lane_sum<float>& sum, double* total, double*) {
-#if !LOGZ_HAS_FMA
-  store(total, sum.first);
-  store(total + width<double>, sum.second);
-#else
+#if LOGZ_HAS_FMA
   float high[width<float>];
   float low[width<float>];
   store(high, sum.high);
   store(low, sum.low);
-  for (ptrdiff_t i = 0; i < width<float>; ++i) total[i] = double(high[i]) + double(low[i]);
+  store(total, widen(high) + widen(low));
+  store(total + width<double>, widen(high + width<double>) + widen(low + width<double>));
+#else
+  store(total, sum.first);
+  store(total + width<double>, sum.second);
 #endif
 }
 
@@ -216,13 +223,26 @@ LOGZ_INLINE void finish_log(group<double, Count>& g, ptrdiff_t count) {
   }
 }
 
-LOGZ_INLINE void total_of_lanes(const lane_sum<float>& sum, double& total, double& rest) {
-  double lane[width<float>];
-  store_totals(sum, lane, nullptr);
-  for (ptrdiff_t half = width<float> / 2; half > 0; half /= 2) {
+LOGZ_INLINE double total_of(vec<double> v) {
+  double lane[width<double>];
+  store(lane, v);
+  for (ptrdiff_t half = width<double> / 2; half > 0; half /= 2) {
     for (ptrdiff_t i = 0; i < half; ++i) lane[i] += lane[i + half];
   }
-  total = lane[0];
+  return lane[0];
+}
+LOGZ_INLINE void total_of_lanes(const lane_sum<float>& sum, double& total, double& rest) {
+#if LOGZ_HAS_FMA
+  float high[width<float>];
+  float low[width<float>];
+  store(high, sum.high);
+  store(low, sum.low);
+  const vec<double> halves =
+      (widen(high) + widen(high + width<double>)) + (widen(low) + widen(low + width<double>));
+#else
+  const vec<double> halves = sum.first + sum.second;
+#endif
+  total = total_of(halves);
   rest = 0;
 }
 LOGZ_INLINE void total_of_lanes(const lane_sum<double>& sum, double& total, double& rest) {
@@ -238,6 +258,43 @@ LOGZ_INLINE void total_of_lanes(const lane_sum<double>& sum, double& total, doub
   }
   total = lane[0];
   rest = lane_rest[0];
+}
+
+/// The sums of groups of four that stand in the first `count` lanes, in their order: what a lane of a panel comes to.
+LOGZ_INLINE void total_of_groups(const lane_sum<double>& sum, ptrdiff_t count, double& total, double& rest) {
+  double high[width<double>];
+  double low[width<double>];
+  store(high, sum.high);
+  store(low, sum.low);
+  total = high[0];
+  rest = low[0];
+  for (ptrdiff_t i = 1; i < count; ++i) {
+    const double next = opaque(total + high[i]);
+    rest += low[i];
+    rest += sum_error(total, high[i], next);
+    total = next;
+  }
+}
+LOGZ_INLINE void total_of_groups(const lane_sum<float>& sum, ptrdiff_t count, double& total, double& rest) {
+  rest = 0;
+#if LOGZ_HAS_FMA
+  float high[width<float>];
+  float low[width<float>];
+  store(high, sum.high);
+  store(low, sum.low);
+  for (ptrdiff_t i = 1; i < count; ++i) {
+    const float next = opaque(high[0] + high[i]);
+    low[0] += low[i];
+    low[0] += sum_error(high[0], high[i], next);
+    high[0] = next;
+  }
+  total = double(high[0]) + double(low[0]);
+#else
+  double lane[width<float>];
+  store_totals(sum, lane, nullptr);
+  total = lane[0];
+  for (ptrdiff_t i = 1; i < count; ++i) total += lane[i];
+#endif
 }
 
 }  // namespace LOGZ_TARGET

@@ -74,7 +74,7 @@ namespace simd {
 #define LOGZ_VECTOR_BYTES 32
 #define LOGZ_HAS_FMA 1
 #define LOGZ_EXP_DOUBLE_ENTRIES 128
-#define LOGZ_EXP_FLOAT_ENTRIES 8
+#define LOGZ_EXP_FLOAT_ENTRIES 4
 #define LOGZ_VECTOR_REGISTER(v) "+x"(v)
 // clang-format off
 #include "vector-inl.hpp"

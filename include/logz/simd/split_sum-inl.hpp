@@ -25,24 +25,31 @@ LOGZ_INLINE void clear(lane_sum<S>& sum) {
   sum.low = vec<S>{};
 }
 
-/// sum += x + rest, x's rounding error kept (Knuth's TwoSum).
-template <class S>
-LOGZ_INLINE void add_exactly(lane_sum<S>& sum, vec<S> x, vec<S> rest) {
-  const vec<S> total = opaque_vector(sum.high + x);
-  const vec<S> x_part = opaque_vector(total - sum.high);
-  const vec<S> lost = opaque_vector(sum.high - opaque_vector(total - x_part)) + opaque_vector(x - x_part);
-  sum.low += lost + rest;
-  sum.high = total;
+/// a + b and what its rounding lost (Knuth's TwoSum).
+template <class V>
+LOGZ_INLINE V two_sum(V a, V b, V& lost) {
+  const V sum = opaque_vector(a + b);
+  const V b_part = opaque_vector(sum - a);
+  lost += opaque_vector(a - opaque_vector(sum - b_part)) + opaque_vector(b - b_part);
+  return sum;
 }
 
-/// Four at a time: t and t·p are each summed by themselves, which rounds twice on the way, then joined without error.
+/// sum += x, x's rounding error kept (Knuth's TwoSum).
 template <class S>
-LOGZ_INLINE void add(lane_sum<S>& sum, const parts<S>& a, const parts<S>& b, const parts<S>& c,
-                     const parts<S>& d) {
-  const vec<S> t = (a.t + b.t) + (c.t + d.t);
-  const vec<S> tp = fma(a.t, a.p, b.t * b.p) + fma(c.t, c.p, d.t * d.p);
-  const vec<S> joined = opaque_vector(t + tp);
-  add_exactly<S>(sum, joined, tp - opaque_vector(joined - t));
+LOGZ_INLINE void add_exactly(lane_sum<S>& sum, vec<S> x) {
+  sum.high = two_sum<vec<S>>(sum.high, x, sum.low);
+}
+
+/// Four at a time, t without error; t·p is a few hundredths of t at most, so that its rounding counts no more.
+template <class S>
+LOGZ_INLINE void add(lane_sum<S>& sum, const parts<S>& a, const parts<S>& b, const parts<S>& c, const parts<S>& d) {
+  vec<S> rest = fma(a.t, a.p, b.t * b.p) + fma(c.t, c.p, d.t * d.p);
+  const vec<S> ab = two_sum<vec<S>>(a.t, b.t, rest);
+  const vec<S> cd = two_sum<vec<S>>(c.t, d.t, rest);
+  const vec<S> t = two_sum<vec<S>>(ab, cd, rest);
+  const vec<S> joined = opaque_vector(t + rest);
+  sum.low += rest - opaque_vector(joined - t);
+  add_exactly<S>(sum, joined);
 }
 
 /// Four rounded exps: enough for softmax, which has them at hand; not where the map rounds once more for want of fma.
@@ -50,7 +57,7 @@ template <class S>
 LOGZ_INLINE void add_values(lane_sum<S>& sum, const parts<S>& pa, const parts<S>& pb, const parts<S>& pc,
                             const parts<S>& pd, vec<S> a, vec<S> b, vec<S> c, vec<S> d) {
   if constexpr (has_fma) {
-    add_exactly<S>(sum, (a + b) + (c + d), vec<S>{});
+    add_exactly<S>(sum, (a + b) + (c + d));
   } else {
     add(sum, pa, pb, pc, pd);
   }
@@ -103,8 +110,8 @@ LOGZ_INLINE parts<float> exp_parts(vec<float> x, vec<float> exponent) {
   q = all(k::c3);
   constexpr int fraction_bits = 4;
 #else
-  q = fma(r, all(k::c4), all(k::c3));
-  constexpr int fraction_bits = 3;
+  q = fma(r, fma(r, all(k::c5), all(k::c4)), all(k::c3));
+  constexpr int fraction_bits = 2;
 #endif
   q = fma(r, q, all(k::c2));
   q = fma(r, q, all(1.0f));
