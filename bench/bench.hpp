@@ -81,7 +81,8 @@ void run(benchmark::State& state, const shape& size, const Function& f) {
   Y y = Y::Ones(size.slices, Y::IsVectorAtCompileTime ? 1 : size.length);
   X x = logits<X>(size);
   vector<Scalar> m(size.slices), s(size.slices);
-  constexpr bool two_inputs = std::is_invocable_v<Function, const X&, const X&, Y&, vector<Scalar>&, vector<Scalar>&>;
+  constexpr bool two_inputs =
+      std::is_invocable_v<Function, const X&, const X&, Y&, vector<Scalar>&, vector<Scalar>&>;
   X g;
   if constexpr (two_inputs) {
     // x: the output of log_softmax or, up to a factor, softmax.

@@ -3,6 +3,7 @@
 // What the names in README.md's snippets stand for.
 #pragma once
 
+#include <cstdio>
 #include <logz/logz.hpp>
 #include <vector>
 

@@ -22,26 +22,6 @@ LOGZ_INLINE void clear(exact_sum<float>& s) {
 }
 LOGZ_INLINE void clear(exact_sum<double>& s) { clear(s.sum); }
 
-/// The rounding error of product = a · b; 0 where it is not finite.
-LOGZ_INLINE vec<double> error_of_product(vec<double> a, vec<double> b, vec<double> product) {
-  vec<double> error;
-  if constexpr (has_fma) {
-    error = fma(a, b, -product);
-  } else {
-    // Dekker's product: halves of 26 bits.
-    constexpr double splitter = 134217729;
-    const vec<double> a_scaled = opaque_vector(splitter * a), b_scaled = opaque_vector(splitter * b);
-    const vec<double> a_high = opaque_vector(a_scaled - opaque_vector(a_scaled - a));
-    const vec<double> b_high = opaque_vector(b_scaled - opaque_vector(b_scaled - b));
-    const vec<double> a_low = opaque_vector(a - a_high), b_low = opaque_vector(b - b_high);
-    const vec<double> rest = opaque_vector(opaque_vector(a_high * b_high) - product);
-    error =
-        opaque_vector(opaque_vector(rest + opaque_vector(a_high * b_low)) + opaque_vector(a_low * b_high)) +
-        a_low * b_low;
-  }
-  return magnitude<double>(error) < std::numeric_limits<double>::infinity() ? error : vec<double>{};
-}
-
 /// Adds a vector of products; of g alone for log_softmax.
 template <backward_op Op>
 LOGZ_INLINE void add(exact_sum<float>& s, const float* g, const float* y) {
@@ -194,7 +174,8 @@ void panel_sum(const S* g, ptrdiff_t g_row, const S* y, ptrdiff_t y_row, ptrdiff
     }
   }
   for (; l < n; ++l) {
-    for (ptrdiff_t i = 0; i < lanes; i += width<S>) add<Op>(sum[i / width<S>], g + l * g_row + i, y + l * y_row + i);
+    for (ptrdiff_t i = 0; i < lanes; i += width<S>)
+      add<Op>(sum[i / width<S>], g + l * g_row + i, y + l * y_row + i);
   }
 }
 
@@ -203,8 +184,8 @@ void panel_map(const S* g, ptrdiff_t g_row, const S* y, ptrdiff_t y_row, ptrdiff
                const backward_coefficients<S>* with, S* out, ptrdiff_t out_row) {
   for (ptrdiff_t l = 0; l < n; ++l) {
     for (ptrdiff_t i = 0; i < lanes; i += width<S>) {
-      put<S, Stream>(out + l * out_row + i, backward_map<S, Op>(load(g + l * g_row + i), load(y + l * y_row + i),
-                                                                with[i / width<S>]));
+      put<S, Stream>(out + l * out_row + i, backward_map<S, Op>(load(g + l * g_row + i),
+                                                                load(y + l * y_row + i), with[i / width<S>]));
     }
   }
 }
@@ -242,12 +223,14 @@ void backward_panels(const backward_call<S>& call) {
         const window at = {first, slices, start, at_most(call.length - start, step)};
         if (!direct && (pass == 0 || block < call.length)) {
           pack(call.g, call.g_length, call.g_slice, at, call.scratch, lanes);
-          pack(call.y, call.y_length, call.y_slice, at, call.scratch + call.scratch_size / 2 / line * line, lanes);
+          pack(call.y, call.y_length, call.y_slice, at, call.scratch + call.scratch_size / 2 / line * line,
+               lanes);
         }
         if (pass == 0) {
           panel_sum<S, Op>(g, g_row, y, y_row, at.length, lanes, sum);
         } else if (direct) {
-          panel_map<S, Op, Stream>(g, g_row, y, y_row, at.length, lanes, with, call.out + first, call.out_length);
+          panel_map<S, Op, Stream>(g, g_row, y, y_row, at.length, lanes, with, call.out + first,
+                                   call.out_length);
         } else {
           panel_map<S, Op, false>(g, g_row, y, y_row, at.length, lanes, with, call.scratch, lanes);
           unpack_block(call.scratch, lanes, at, call.out, call.out_length, call.out_slice);
@@ -268,7 +251,7 @@ void backward_panels(const backward_call<S>& call) {
 template <class S, backward_op Op>
 void backward(const backward_call<S>& call) {
   const bool contiguous = call.g_length == 1 && call.y_length == 1 && call.out_length == 1;
-  if (contiguous && call.length > short_length<S>) {
+  if (contiguous && call.length > short_backward_length<S>) {
     if (call.stream) {
       backward_rows<S, Op, true>(call);
     } else {

@@ -17,9 +17,9 @@ inline constexpr bool has_kernels = LOGZ_KERNELS && (std::is_same_v<S, float> ||
 
 #if LOGZ_KERNELS
 
-/// Bytes of scratch that every kernel finds: a panel of 1000 slices' floats by 64 fills half an L2 cache.
+/// Bytes of scratch: on the stack, and beyond it half of a usual L2 cache.
 inline constexpr ptrdiff_t small_scratch = 16384;
-inline constexpr ptrdiff_t large_scratch = 262144 + 65536 + small_scratch;
+inline constexpr ptrdiff_t large_scratch = 262144 + small_scratch;
 
 /// One per thread, made when it is first needed.
 inline void* thread_scratch() {

@@ -31,6 +31,26 @@ LOGZ_INLINE vec<S> magnitude(vec<S> v) {
   return vec<S>(bits<S>(v) & ~(typename lanes<S>::bit{1} << (8 * sizeof(S) - 1)));
 }
 
+/// The rounding error of product = a · b; 0 where it is not finite.
+LOGZ_INLINE vec<double> error_of_product(vec<double> a, vec<double> b, vec<double> product) {
+  vec<double> error;
+  if constexpr (has_fma) {
+    error = fma(a, b, -product);
+  } else {
+    // Dekker's product: halves of 26 bits.
+    constexpr double splitter = 134217729;
+    const vec<double> a_scaled = opaque_vector(splitter * a), b_scaled = opaque_vector(splitter * b);
+    const vec<double> a_high = opaque_vector(a_scaled - opaque_vector(a_scaled - a));
+    const vec<double> b_high = opaque_vector(b_scaled - opaque_vector(b_scaled - b));
+    const vec<double> a_low = opaque_vector(a - a_high), b_low = opaque_vector(b - b_high);
+    const vec<double> rest = opaque_vector(opaque_vector(a_high * b_high) - product);
+    error =
+        opaque_vector(opaque_vector(rest + opaque_vector(a_high * b_low)) + opaque_vector(a_low * b_high)) +
+        a_low * b_low;
+  }
+  return magnitude<double>(error) < std::numeric_limits<double>::infinity() ? error : vec<double>{};
+}
+
 /// bias - k.
 template <class S>
 LOGZ_INLINE vec<S> exponent_for(vec<S> top) {
@@ -50,7 +70,8 @@ LOGZ_INLINE void set_aside(vec<S>& aside, vec<S>& x) {
 
 /// Adds exp of four vectors to the sum; for softmax the rounded exps take their place.
 template <class S, terms Which>
-LOGZ_INLINE void add_exp(lane_sum<S>& sum, vec<S> exponent, vec<S> floor, vec<S>& a, vec<S>& b, vec<S>& c, vec<S>& d) {
+LOGZ_INLINE void add_exp(lane_sum<S>& sum, vec<S> exponent, vec<S> floor, vec<S>& a, vec<S>& b, vec<S>& c,
+                         vec<S>& d) {
   // NaN stays: larger() answers its second argument.
   const parts<S> pa = exp_parts(larger(floor, a), exponent);
   const parts<S> pb = exp_parts(larger(floor, b), exponent);
@@ -69,8 +90,8 @@ LOGZ_INLINE void add_exp(lane_sum<S>& sum, vec<S> exponent, vec<S> floor, vec<S>
 
 /// The same for one slice or a vector of slices on their way, the largest numbers set aside where log Z is wanted.
 template <class S, terms Which>
-LOGZ_INLINE void take(lane_sum<S>& sum, vec<S>& aside, vec<S> exponent, vec<S> floor, vec<S>& a, vec<S>& b, vec<S>& c,
-                      vec<S>& d) {
+LOGZ_INLINE void take(lane_sum<S>& sum, vec<S>& aside, vec<S> exponent, vec<S> floor, vec<S>& a, vec<S>& b,
+                      vec<S>& c, vec<S>& d) {
   if constexpr (Which == terms::others) {
     set_aside<S>(aside, a);
     set_aside<S>(aside, b);
@@ -194,32 +215,79 @@ LOGZ_INLINE void store_totals(const lane_sum<double>& sum, double* total, double
   store(total, sum.high);
   store(rest, sum.low);
 }
+
+/// a / b to about 2^-100.
+LOGZ_INLINE lane_sum<double> quotient(const lane_sum<double>& a, const lane_sum<double>& b) {
+  const vec<double> q = opaque_vector(a.high / b.high);
+  const vec<double> product = opaque_vector(q * b.high);
+  const vec<double> rest = opaque_vector(a.high - product) - error_of_product(q, b.high, product);
+  return {q, (rest + (a.low - q * b.low)) / b.high};
+}
+
+/// log(1 + s), s >= 0, to about 2^-60 of itself; NaN stays NaN: the table is entered by m's bits, always in range.
+///
+/// 1 + s = 2^k · m; with c near 1 / m from the table, log m = -log c + log(1 + r), r = m c - 1, |r| < 1 / 128.
+LOGZ_INLINE lane_sum<double> log1p(const lane_sum<double>& s) {
+  vec<double> y_rest = s.low;
+  const vec<double> y = two_sum<vec<double>>(all(1.0), s.high, y_rest);
+  constexpr std::uint64_t root_half = 0x3fe6a09e667f3bcd;
+  const bits<double> k = (bits<double>(y) - root_half) >> 52;
+  const vec<double> m = vec<double>(bits<double>(y) - (k << 52));
+  const vec<double> down = vec<double>((1023 - k) << 52);  // 2^-k
+  const vec<double> power = opaque_vector(vec<double>(k | 0x4330000000000000) - 0x1p52);
+  std::uint64_t entry[width<double>];
+  double c[width<double>], high[width<double>], low[width<double>];
+  store(reinterpret_cast<double*>(entry), opaque_vector(m * 128.0 + 0x1p52));
+  for (ptrdiff_t i = 0; i < width<double>; ++i) {
+    const log_entry& at = log_table[(entry[i] & 0xff) - first_log_entry];
+    c[i] = at.c;
+    high[i] = at.high;
+    low[i] = at.low;
+  }
+  // c has 10 bits and the upper part of m 26: their product is exact.
+  const vec<double> upper = vec<double>(bits<double>(m) & 0xfffffffff8000000);
+  const vec<double> reciprocal = load(c);
+  vec<double> r_rest = {};
+  const vec<double> r = two_sum<vec<double>>(
+      opaque_vector(opaque_vector(upper * reciprocal) - 1.0),
+      opaque_vector(opaque_vector(m - upper) * reciprocal + y_rest * down * reciprocal), r_rest);
+  // -r²/2 + r³/3 - ...: at most 2^-8 of r, so its rounding does not count; the next term is 2^-59 of r.
+  const vec<double> tail =
+      r * r *
+      (-1.0 / 2 +
+       r * (1.0 / 3 + r * (-1.0 / 4 + r * (1.0 / 5 + r * (-1.0 / 6 + r * (1.0 / 7 + r * (-1.0 / 8)))))));
+  constexpr double ln2_high = 0x1.62e42fefa3p-1;  // 41 bits: its product with k is exact
+  constexpr double ln2_low = 0x1.3de6af278ece6p-42;
+  vec<double> rest = power * ln2_low + load(low) + (r_rest + tail);
+  const vec<double> base = two_sum<vec<double>>(opaque_vector(power * ln2_high), load(high), rest);
+  const vec<double> sum = two_sum<vec<double>>(base, r, rest);
+  vec<double> lost = {};
+  const vec<double> total = two_sum<vec<double>>(sum, rest, lost);
+  return {total, lost};
+}
+
 template <int Count>
 LOGZ_INLINE void finish_softmax(group<double, Count>& g, ptrdiff_t count) {
-  for (ptrdiff_t i = 0; i < count; ++i) {
-    const twofold inverse = quotient({1.0, 0.0}, {g.sum[i], g.rest[i]});
-    g.high[i] = inverse.high;
-    g.low[i] = inverse.low;
+  for (ptrdiff_t i = 0; i < count; i += width<double>) {
+    const lane_sum<double> one = {all(1.0), vec<double>{}};
+    const lane_sum<double> inverse = quotient(one, {load(g.sum + i), load(g.rest + i)});
+    store(g.high + i, inverse.high);
+    store(g.low + i, inverse.low);
   }
 }
 template <int Count>
 LOGZ_INLINE void finish_log(group<double, Count>& g, ptrdiff_t count) {
   for (ptrdiff_t i = 0; i < count; i += width<double>) {
     // exp(top), its two parts added without error.
-    const parts<double> e = exp_parts(load(g.top + i), load(g.exponent + i));
-    double one[width<double>];
-    double one_rest[width<double>];
+    const vec<double> top = load(g.top + i);
+    const parts<double> e = exp_parts(top, load(g.exponent + i));
     const vec<double> product = e.t * e.p;
     const vec<double> joined = opaque_vector(e.t + product);
-    store(one, joined);
-    store(one_rest, product - opaque_vector(joined - e.t));
-    for (ptrdiff_t j = i; j < i + width<double> && j < count; ++j) {
-      const twofold share = quotient({g.sum[j], g.rest[j]}, {one[j - i], one_rest[j - i]});
-      const twofold excess = detail::log1p(share);
-      const twofold z = sum_of(g.top[j], excess.high);
-      g.high[j] = z.high;
-      g.low[j] = z.low + excess.low;
-    }
+    const lane_sum<double> one = {joined, product - opaque_vector(joined - e.t)};
+    const lane_sum<double> excess = log1p(quotient({load(g.sum + i), load(g.rest + i)}, one));
+    vec<double> low = excess.low;
+    store(g.high + i, two_sum<vec<double>>(top, excess.high, low));
+    store(g.low + i, low);
   }
 }
 

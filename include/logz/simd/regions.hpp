@@ -9,6 +9,7 @@
 #include <type_traits>
 #include <utility>
 
+#include "../detail/log_table.hpp"
 #include "../detail/twofold.hpp"
 #include "call.hpp"
 #include "exp_tables.hpp"

@@ -42,7 +42,8 @@ LOGZ_INLINE void add_exactly(lane_sum<S>& sum, vec<S> x) {
 
 /// Four at a time, t without error; t·p is a few hundredths of t at most, so that its rounding counts no more.
 template <class S>
-LOGZ_INLINE void add(lane_sum<S>& sum, const parts<S>& a, const parts<S>& b, const parts<S>& c, const parts<S>& d) {
+LOGZ_INLINE void add(lane_sum<S>& sum, const parts<S>& a, const parts<S>& b, const parts<S>& c,
+                     const parts<S>& d) {
   vec<S> rest = fma(a.t, a.p, b.t * b.p) + fma(c.t, c.p, d.t * d.p);
   const vec<S> ab = two_sum<vec<S>>(a.t, b.t, rest);
   const vec<S> cd = two_sum<vec<S>>(c.t, d.t, rest);

@@ -3,8 +3,6 @@
 // The one place that knows CPU features: which targets this compiler and its flags compile, and what they need.
 #pragma once
 
-#include "../config.hpp"
-
 // Kernels are written in GCC's vector extensions, which Clang shares.
 #if (defined(__clang__) && __clang_major__ >= 14) || \
     (!defined(__clang__) && defined(__GNUC__) && __GNUC__ >= 11)
