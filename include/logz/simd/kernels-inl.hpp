@@ -23,8 +23,8 @@ void forward(const forward_call<S>& call) {
   const bool contiguous = call.x_length == 1 && (Op == forward_op::logsumexp || call.out_length == 1);
   if (contiguous && call.length > short_length<S>) {
     rows<S, Op>(call);
-  } else if (contiguous && call.count <= 2 && call.length <= 4 * width<S>) {
-    few_short_rows<S, Op>(call);
+  } else if (call.count <= 2 && call.length <= few_length<S>) {
+    few_short_slices<S, Op>(call);
   } else {
     panels<S, Op>(call);
   }

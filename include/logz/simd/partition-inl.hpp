@@ -328,41 +328,43 @@ LOGZ_INLINE void total_of_lanes(const lane_sum<double>& sum, double& total, doub
   rest = lane_rest[0];
 }
 
-/// The sums of groups of four that stand in the first `count` lanes, in their order: what a lane of a panel comes to.
-LOGZ_INLINE void total_of_groups(const lane_sum<double>& sum, ptrdiff_t count, double& total, double& rest) {
-  double high[width<double>];
-  double low[width<double>];
+/// Adds the sums of groups of four that stand in the first `count` lanes, in their order, to a running total: what a
+/// lane of a panel comes to.
+template <class S>
+struct running_total {
+  S high, low;
+};
+template <class S>
+LOGZ_INLINE void add_groups(running_total<S>& total, const lane_sum<S>& sum, ptrdiff_t count) {
+  S high[width<S>];
+  S low[width<S>];
   store(high, sum.high);
   store(low, sum.low);
-  total = high[0];
-  rest = low[0];
-  for (ptrdiff_t i = 1; i < count; ++i) {
-    const double next = opaque(total + high[i]);
-    rest += low[i];
-    rest += sum_error(total, high[i], next);
-    total = next;
+  for (ptrdiff_t i = 0; i < count; ++i) {
+    const S next = opaque(total.high + high[i]);
+    total.low += low[i];
+    total.low += sum_error(total.high, high[i], next);
+    total.high = next;
   }
 }
-LOGZ_INLINE void total_of_groups(const lane_sum<float>& sum, ptrdiff_t count, double& total, double& rest) {
-  rest = 0;
-#if LOGZ_HAS_FMA
-  float high[width<float>];
-  float low[width<float>];
-  store(high, sum.high);
-  store(low, sum.low);
-  for (ptrdiff_t i = 1; i < count; ++i) {
-    const float next = opaque(high[0] + high[i]);
-    low[0] += low[i];
-    low[0] += sum_error(high[0], high[i], next);
-    high[0] = next;
-  }
-  total = double(high[0]) + double(low[0]);
-#else
+#if !LOGZ_HAS_FMA
+template <>
+struct running_total<float> {
+  double high, low;
+};
+LOGZ_INLINE void add_groups(running_total<float>& total, const lane_sum<float>& sum, ptrdiff_t count) {
   double lane[width<float>];
   store_totals(sum, lane, nullptr);
-  total = lane[0];
-  for (ptrdiff_t i = 1; i < count; ++i) total += lane[i];
+  for (ptrdiff_t i = 0; i < count; ++i) total.high += lane[i];
+}
 #endif
+LOGZ_INLINE void set_total(const running_total<float>& from, double& total, double& rest) {
+  total = double(from.high) + double(from.low);
+  rest = 0;
+}
+LOGZ_INLINE void set_total(const running_total<double>& from, double& total, double& rest) {
+  total = from.high;
+  rest = from.low;
 }
 
 }  // namespace LOGZ_TARGET
