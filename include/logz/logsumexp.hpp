@@ -14,9 +14,10 @@ LOGZ_NAMESPACE_BEGIN
 ///
 /// Special values: -∞ elements do not count; a slice of only -∞, or an empty one, gives -∞; +∞ gives +∞,
 /// and NaN anywhere gives NaN; a single element gives itself.
-/// Accuracy: float ≤ 1 ulp, double ≤ 4 ulp, at any length; where max and log Σ exp(x - max) cancel, so
-/// that |log Z| < |max|, in ulp of |max|.
-/// Memory: no allocation for an argument in memory or a coefficient-wise expression; a destination that shares
+/// Accuracy: ≤ 1 ulp at any length (doubles of lazy slices beyond 16 KiB ≤ 4); where max and log Σ exp(x - max)
+/// cancel, so that |log Z| < |max|, in ulp of |max|.
+/// Memory: a scratch of 272 KiB per thread, made once, where a call needs more than the stack; beyond it no
+/// allocation for an argument in memory or a coefficient-wise expression; a destination that shares
 /// an argument's memory in another layout (shifted, transposed), or has none of its own (reverse()), costs a temporary.
 /// Errors: std::invalid_argument if the destination cannot take the shape; nothing is written then.
 /// Source: Blanchard, Higham & Higham 2021, doi:10.1093/imanum/draa038.
@@ -41,7 +42,8 @@ template <class X>
 ///
 /// Special values: 0 at -∞ elements and where lz = -∞, for finite g; NaN throughout where lz is +∞ or NaN.
 /// Accuracy: ≤ 6 ulp.
-/// Memory: no allocation for arguments in memory; otherwise as logsumexp.
+/// Memory: a scratch of 272 KiB per thread, made once, where a call needs more than the stack; beyond it no
+/// allocation for arguments in memory; otherwise as logsumexp.
 /// Errors: std::invalid_argument if the shapes differ or the destination cannot take them; nothing is
 /// written then.
 /// Source: Blanchard, Higham & Higham 2021, doi:10.1093/imanum/draa038.

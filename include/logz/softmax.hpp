@@ -17,7 +17,8 @@ LOGZ_NAMESPACE_BEGIN
 /// Special values: -∞ (a class that is out) gives exactly 0 and leaves the others alone; a slice of only
 /// -∞, or with +∞ or NaN, is NaN throughout; a single finite element gives 1; an empty slice stays empty.
 /// Accuracy: ≤ 4 ulp at any length; subnormal results within 2 smallest subnormals.
-/// Memory: no allocation for an argument in memory or a coefficient-wise expression; a destination that shares
+/// Memory: a scratch of 272 KiB per thread, made once, where a call needs more than the stack; beyond it no
+/// allocation for an argument in memory or a coefficient-wise expression; a destination that shares
 /// an argument's memory in another layout (shifted, transposed), or has none of its own (reverse()), costs a temporary.
 /// Errors: std::invalid_argument if the destination cannot take the shape; nothing is written then.
 /// Source: Blanchard, Higham & Higham 2021, doi:10.1093/imanum/draa038.
@@ -54,7 +55,8 @@ template <class X>
 ///
 /// Special values: 0 where p = 0, for finite gradients; NaN in g or p makes its slice NaN.
 /// Accuracy: ≤ 4 ulp of the largest term.
-/// Memory: no allocation for arguments in memory; otherwise as softmax.
+/// Memory: a scratch of 272 KiB per thread, made once, where a call needs more than the stack; beyond it no
+/// allocation for arguments in memory; otherwise as softmax.
 /// Errors: std::invalid_argument if the shapes differ or the destination cannot take them; nothing is
 /// written then.
 /// Source: dpᵢ/dxⱼ = pᵢ([i = j] - pⱼ); Blanchard, Higham & Higham 2021, doi:10.1093/imanum/draa038.

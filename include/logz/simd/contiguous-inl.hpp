@@ -111,7 +111,7 @@ __attribute__((noinline)) void row_sum(partition<S>& z, const S* x, ptrdiff_t n,
   alignas(64) S tail[step];
   for (ptrdiff_t l = 0; l < n; l += step) {
     const S* from = x + l;
-    S* to = out + l;
+    S* to = Which == terms::all ? out + l : nullptr;
     if (n - l < step) {
       const vec<S> least = all(-std::numeric_limits<S>::infinity());
       for (ptrdiff_t i = 0; i < step; i += w) store(tail + i, load_up_to(from + i, n - l - i, least));
