@@ -14,9 +14,11 @@
 #endif
 
 // Everything lives in an inline namespace that names the version and, because the bodies differ, the instruction set
-// that the flags grant and -ffast-math or -ffinite-math-only: objects built with different headers or flags then link
+// that the flags grant (or "generic") and -ffast-math or -ffinite-math-only: objects built with different headers or flags then link
 // side by side, each with its own code.
-#if LOGZ_GRANTED_TARGET == 2
+#if !LOGZ_KERNELS
+#define LOGZ_ISA generic
+#elif LOGZ_GRANTED_TARGET == 2
 #define LOGZ_ISA avx512
 #elif LOGZ_GRANTED_TARGET == 1
 #define LOGZ_ISA avx2

@@ -15,6 +15,12 @@ namespace simd {
 template <class S>
 inline constexpr bool has_kernels = LOGZ_KERNELS && (std::is_same_v<S, float> || std::is_same_v<S, double>);
 
+/// Runs a call on the active target: defined where there are kernels.
+template <forward_op Op, class S>
+void run(forward_call<S>& call);
+template <backward_op Op, class S>
+void run(backward_call<S>& call);
+
 #if LOGZ_KERNELS
 
 /// Bytes of scratch: on the stack, and beyond it half of a usual L2 cache.

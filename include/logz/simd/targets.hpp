@@ -3,12 +3,14 @@
 // The one place that knows CPU features: which targets this compiler and its flags compile, and what they need.
 #pragma once
 
-// Kernels are written in GCC's vector extensions, which Clang shares.
-#if (defined(__clang__) && __clang_major__ >= 14) || \
-    (!defined(__clang__) && defined(__GNUC__) && __GNUC__ >= 11)
+// Kernels are written in GCC's vector extensions, which Clang shares. -DLOGZ_KERNELS=0 leaves them out: everything takes
+// the generic path, as with other compilers.
+#ifndef LOGZ_KERNELS
+#if (defined(__clang__) && __clang_major__ >= 14) || (!defined(__clang__) && defined(__GNUC__) && __GNUC__ >= 11)
 #define LOGZ_KERNELS 1
 #else
 #define LOGZ_KERNELS 0
+#endif
 #endif
 
 #if LOGZ_KERNELS && defined(__x86_64__)
