@@ -75,12 +75,13 @@ TEST_CASE_TEMPLATE("accuracy: every length to 70, spread and offset", T, float, 
 }
 
 TEST_CASE_TEMPLATE("accuracy: long slices", T, float, double) {
-  for (const std::size_t n : {100, 257, 1000, 4099}) {
+  for (const std::size_t n : sizes{100, 257, 1000, 4099}) {
     for (const double sigma : sigmas) {
       for (const double offset : offsets) check(normal_slices<T>(1, n, sigma, offset)[0], "normal");
     }
   }
-  for (const std::size_t n : {32000, 128256, 1 << 20}) check(normal_slices<T>(1, n, 3, -50)[0], "normal");
+  for (const std::size_t n : sizes{32000, 128256, 1 << 20})
+    check(normal_slices<T>(1, n, 3, -50)[0], "normal");
   check(normal_slices<T>(1, 128256, 15, 1e8)[0], "far");
 }
 
@@ -97,7 +98,7 @@ TEST_CASE_TEMPLATE("accuracy: one entry dominates, in every lane in turn", T, fl
 }
 
 TEST_CASE_TEMPLATE("accuracy: ties, equal slices far from 0, sorted slices", T, float, double) {
-  for (const std::size_t n : {2, 3, 7, 10, 33, 64, 65, 1000, 5000}) {
+  for (const std::size_t n : sizes{2, 3, 7, 10, 33, 64, 65, 1000, 5000}) {
     auto slice = normal_slices<T>(1, n, 3)[0];
     std::sort(slice.begin(), slice.end());
     check(slice, "ascending");
@@ -166,7 +167,7 @@ TEST_CASE("accuracy: exp of doubles within 0.7 ulp") {
 }
 
 TEST_CASE_TEMPLATE("accuracy: the gradients of softmax and log_softmax", T, float, double) {
-  for (const std::size_t n : {1, 2, 5, 10, 31, 64, 65, 100, 1000, 5000}) {
+  for (const std::size_t n : sizes{1, 2, 5, 10, 31, 64, 65, 100, 1000, 5000}) {
     const auto grads = normal_slices<T>(1, n, 3, 0, 7)[0];
     const auto logits = normal_slices<T>(1, n, 4)[0];
     const reals g = to_reals(grads);

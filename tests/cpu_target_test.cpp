@@ -40,7 +40,7 @@ TEST_CASE_TEMPLATE("cpu_target: all of them meet the contract in one program", T
   const cpu_target before = logz::active_cpu_target();
   for (const cpu_target target : logz::supported_cpu_targets()) {
     REQUIRE(logz::set_cpu_target(target));
-    for (const std::size_t n : {5, 40, 200}) {
+    for (const std::size_t n : sizes{5, 40, 200}) {
       const auto slice = normal_slices<T>(1, n, 3)[0];
       const auto exact = softmax(to_reals(slice));
       const Eigen::Map<const Eigen::Matrix<T, Eigen::Dynamic, 1>> x(slice.data(), static_cast<Index>(n));
