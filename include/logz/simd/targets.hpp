@@ -6,7 +6,8 @@
 // Kernels are written in GCC's vector extensions, which Clang shares. -DLOGZ_KERNELS=0 leaves them out: everything takes
 // the generic path, as with other compilers.
 #ifndef LOGZ_KERNELS
-#if (defined(__clang__) && __clang_major__ >= 14) || (!defined(__clang__) && defined(__GNUC__) && __GNUC__ >= 11)
+#if (defined(__clang__) && __clang_major__ >= 14) || \
+    (!defined(__clang__) && defined(__GNUC__) && __GNUC__ >= 11)
 #define LOGZ_KERNELS 1
 #else
 #define LOGZ_KERNELS 0
