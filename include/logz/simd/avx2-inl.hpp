@@ -60,6 +60,21 @@ LOGZ_INLINE void stream(double* p, vec<double> v) {
 #endif
 }
 
+/// A vector of floats as two of doubles.
+LOGZ_INLINE vec<double> first_half(vec<float> v) {
+#if LOGZ_GCC_BUILTINS
+  return __builtin_ia32_cvtps2pd256(__builtin_ia32_ps_ps256(v));
+#else
+  return _mm256_cvtps_pd(_mm256_castps256_ps128(v));
+#endif
+}
+LOGZ_INLINE vec<double> second_half(vec<float> v) {
+#if LOGZ_GCC_BUILTINS
+  return __builtin_ia32_cvtps2pd256(__builtin_ia32_vextractf128_ps256(v, 1));
+#else
+  return _mm256_cvtps_pd(_mm256_extractf128_ps(v, 1));
+#endif
+}
 /// The next `width<double>` floats.
 LOGZ_INLINE vec<double> widen(const float* p) {
 #if LOGZ_GCC_BUILTINS
@@ -68,6 +83,16 @@ LOGZ_INLINE vec<double> widen(const float* p) {
   return __builtin_ia32_cvtps2pd256(half(*reinterpret_cast<const unaligned_half*>(p)));
 #else
   return _mm256_cvtps_pd(_mm_loadu_ps(p));
+#endif
+}
+
+/// The next `width<double>` floats from p on become v rounded.
+LOGZ_INLINE void narrow(float* p, vec<double> v) {
+#if LOGZ_GCC_BUILTINS
+  typedef float unaligned_half __attribute__((vector_size(16), aligned(4), may_alias));
+  *reinterpret_cast<unaligned_half*>(p) = __builtin_ia32_cvtpd2ps256(v);
+#else
+  _mm_storeu_ps(p, _mm256_cvtpd_ps(v));
 #endif
 }
 

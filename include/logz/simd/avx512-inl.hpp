@@ -64,6 +64,19 @@ LOGZ_INLINE void stream(double* p, vec<double> v) {
 #endif
 }
 
+/// A vector of floats as two of doubles.
+template <int Half>
+LOGZ_INLINE vec<double> half_of(vec<float> v) {
+#if LOGZ_GCC_BUILTINS
+  typedef float half __attribute__((vector_size(32)));
+  const half part = __builtin_ia32_extractf32x8_mask(v, Half, half{}, static_cast<unsigned char>(-1));
+  return __builtin_ia32_cvtps2pd512_mask(part, vec<double>{}, static_cast<unsigned char>(-1), 4);
+#else
+  return _mm512_cvtps_pd(_mm512_extractf32x8_ps(v, Half));
+#endif
+}
+LOGZ_INLINE vec<double> first_half(vec<float> v) { return half_of<0>(v); }
+LOGZ_INLINE vec<double> second_half(vec<float> v) { return half_of<1>(v); }
 /// The next `width<double>` floats.
 LOGZ_INLINE vec<double> widen(const float* p) {
 #if LOGZ_GCC_BUILTINS
@@ -73,6 +86,18 @@ LOGZ_INLINE vec<double> widen(const float* p) {
                                          4);
 #else
   return _mm512_cvtps_pd(_mm256_loadu_ps(p));
+#endif
+}
+
+/// The next `width<double>` floats from p on become v rounded.
+LOGZ_INLINE void narrow(float* p, vec<double> v) {
+#if LOGZ_GCC_BUILTINS
+  typedef float half __attribute__((vector_size(32)));
+  typedef float unaligned_half __attribute__((vector_size(32), aligned(4), may_alias));
+  *reinterpret_cast<unaligned_half*>(p) =
+      __builtin_ia32_cvtpd2ps512_mask(v, half{}, static_cast<unsigned char>(-1), 4);
+#else
+  _mm256_storeu_ps(p, _mm512_cvtpd_ps(v));
 #endif
 }
 

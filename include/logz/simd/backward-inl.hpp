@@ -5,26 +5,9 @@
 
 namespace LOGZ_TARGET {
 
-template <class S>
-struct exact_sum;
-template <>
-struct exact_sum<float> {
-  vec<double> first, second;
-};
-template <>
-struct exact_sum<double> {
-  lane_sum<double> sum;
-};
-
-LOGZ_INLINE void clear(exact_sum<float>& s) {
-  s.first = vec<double>{};
-  s.second = vec<double>{};
-}
-LOGZ_INLINE void clear(exact_sum<double>& s) { clear(s.sum); }
-
 /// Adds a vector of products; of g alone for log_softmax.
 template <backward_op Op>
-LOGZ_INLINE void add(exact_sum<float>& s, const float* g, const float* y) {
+LOGZ_INLINE void add(lane_sum<float>& s, const float* g, const float* y) {
   if constexpr (Op == backward_op::softmax) {
     s.first = fma(widen(g), widen(y), s.first);
     s.second = fma(widen(g + width<double>), widen(y + width<double>), s.second);
@@ -34,41 +17,41 @@ LOGZ_INLINE void add(exact_sum<float>& s, const float* g, const float* y) {
   }
 }
 template <backward_op Op>
-LOGZ_INLINE void add(exact_sum<double>& s, const double* g, const double* y) {
+LOGZ_INLINE void add(lane_sum<double>& s, const double* g, const double* y) {
   if constexpr (Op == backward_op::softmax) {
     const vec<double> a = load(g), b = load(y);
     const vec<double> product = opaque_vector(a * b);
-    s.sum.low += error_of_product(a, b, product);
-    add_exactly<double>(s.sum, product);
+    s.low += error_of_product(a, b, product);
+    add_exactly(s, product);
   } else {
-    add_exactly<double>(s.sum, load(g));
+    add_exactly(s, load(g));
   }
 }
 
-LOGZ_INLINE void merge(exact_sum<float>& s, const exact_sum<float>& other) {
+LOGZ_INLINE void merge(lane_sum<float>& s, const lane_sum<float>& other) {
   s.first += other.first;
   s.second += other.second;
 }
-LOGZ_INLINE void merge(exact_sum<double>& s, const exact_sum<double>& other) {
-  s.sum.low += other.sum.low;
-  add_exactly<double>(s.sum, other.sum.high);
+LOGZ_INLINE void merge(lane_sum<double>& s, const lane_sum<double>& other) {
+  s.low += other.low;
+  add_exactly(s, other.high);
 }
 
-LOGZ_INLINE void store_sums(const exact_sum<float>& s, float* total) {
+LOGZ_INLINE void store_sums(const lane_sum<float>& s, float* total) {
   double lane[width<float>];
   store(lane, s.first);
   store(lane + width<double>, s.second);
   for (ptrdiff_t i = 0; i < width<float>; ++i) total[i] = float(lane[i]);
 }
-LOGZ_INLINE void store_sums(const exact_sum<double>& s, double* total) {
+LOGZ_INLINE void store_sums(const lane_sum<double>& s, double* total) {
   // Infinite or NaN: the low part is NaN and has nothing to say.
-  const vec<double> joined = s.sum.high + s.sum.low;
-  store(total, magnitude<double>(s.sum.high) < std::numeric_limits<double>::infinity() ? joined : s.sum.high);
+  const vec<double> joined = s.high + s.low;
+  store(total, magnitude<double>(s.high) < std::numeric_limits<double>::infinity() ? joined : s.high);
 }
-LOGZ_INLINE float sum_of_lanes(const exact_sum<float>& s) { return float(total_of(s.first + s.second)); }
-LOGZ_INLINE double sum_of_lanes(const exact_sum<double>& s) {
+LOGZ_INLINE float sum_of_lanes(const lane_sum<float>& s) { return float(total_of(s.first + s.second)); }
+LOGZ_INLINE double sum_of_lanes(const lane_sum<double>& s) {
   double total, rest;
-  total_of_lanes(s.sum, total, rest);
+  total_of_lanes(s, total, rest);
   return is_finite(total) ? total + rest : total;
 }
 
@@ -111,7 +94,7 @@ LOGZ_INLINE vec<S> backward_map(vec<S> g, vec<S> y, const backward_coefficients<
 template <class S, backward_op Op>
 S row_total(const S* g, const S* y, ptrdiff_t n) {
   constexpr ptrdiff_t w = width<S>;
-  exact_sum<S> a, b;
+  lane_sum<S> a, b;
   clear(a);
   clear(b);
   ptrdiff_t l = 0;
@@ -164,11 +147,11 @@ void backward_rows(const backward_call<S>& call) {
 /// sums of the lanes are fetched and put back once for four.
 template <class S, backward_op Op>
 void panel_sum(const S* g, ptrdiff_t g_row, const S* y, ptrdiff_t y_row, ptrdiff_t n, ptrdiff_t lanes,
-               exact_sum<S>* sum) {
+               lane_sum<S>* sum) {
   ptrdiff_t l = 0;
   for (; l + 4 <= n; l += 4) {
     for (ptrdiff_t i = 0; i < lanes; i += width<S>) {
-      exact_sum<S> s = sum[i / width<S>];
+      lane_sum<S> s = sum[i / width<S>];
       LOGZ_UNROLL for (int k = 0; k < 4; ++k) add<Op>(s, g + (l + k) * g_row + i, y + (l + k) * y_row + i);
       sum[i / width<S>] = s;
     }
@@ -204,7 +187,7 @@ void backward_panels(const backward_call<S>& call) {
     block = call.scratch_size / 2 / line - overhang<S>;
   }
   wide = at_most(wide, most);
-  exact_sum<S> sum[most / w];
+  lane_sum<S> sum[most / w];
   backward_coefficients<S> with[most / w];
   for (ptrdiff_t first = 0; first < call.count;) {
     // Whole vectors of neighbours; what is left of them is packed.

@@ -34,8 +34,29 @@ LOGZ_INLINE V fma(V a, V b, V c) {
   return a * b + c;
 }
 
+/// A vector of floats as two of doubles.
+LOGZ_INLINE vec<double> first_half(vec<float> v) {
+#if defined(__SSE2__)
+  return vec<double>(_mm_cvtps_pd(__m128(v)));
+#else
+  return vec<double>{double(v[0]), double(v[1])};
+#endif
+}
+LOGZ_INLINE vec<double> second_half(vec<float> v) {
+#if defined(__SSE2__)
+  return vec<double>(_mm_cvtps_pd(_mm_movehl_ps(__m128(v), __m128(v))));
+#else
+  return vec<double>{double(v[2]), double(v[3])};
+#endif
+}
 /// The next `width<double>` floats.
 LOGZ_INLINE vec<double> widen(const float* p) { return vec<double>{double(p[0]), double(p[1])}; }
+
+/// The next `width<double>` floats from p on become v rounded.
+LOGZ_INLINE void narrow(float* p, vec<double> v) {
+  p[0] = opaque(float(v[0]));
+  p[1] = opaque(float(v[1]));
+}
 
 typedef exp_double_128 exp_double;
 LOGZ_INLINE void look_up(bits<double> n, bits<double>& high, vec<double>& low) {

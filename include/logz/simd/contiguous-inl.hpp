@@ -30,6 +30,8 @@ LOGZ_INLINE void stream_fence() {
 #endif
 }
 
+LOGZ_INLINE ptrdiff_t at_most(ptrdiff_t n, ptrdiff_t limit) { return n < limit ? n : limit; }
+
 /// The largest of n numbers, NaN ignored.
 template <class S>
 S row_max(const S* x, ptrdiff_t n) {
@@ -48,6 +50,15 @@ S row_max(const S* x, ptrdiff_t n) {
   return max_of_lanes<S>(larger<vec<S>>(larger<vec<S>>(a, b), larger<vec<S>>(c, d)));
 }
 
+/// The largest of vectors evenly spaced over n >= width numbers, NaN ignored.
+template <class S>
+S row_samples(const S* x, ptrdiff_t n) {
+  vec<S> top = all(-std::numeric_limits<S>::infinity());
+  const ptrdiff_t vectors = n / width<S>, step = sample_step(vectors) * width<S>;
+  for (ptrdiff_t l = 0; l < vectors * width<S>; l += step) top = larger<vec<S>>(load(x + l), top);
+  return max_of_lanes<S>(top);
+}
+
 /// to = ±x - shift: exact for the numbers that count where shift is the maximum.
 template <class S>
 void row_prepare(const S* x, ptrdiff_t n, bool negate, S shift, S* to) {
@@ -57,94 +68,53 @@ void row_prepare(const S* x, ptrdiff_t n, bool negate, S shift, S* to) {
   if (l < n) store_first(to + l, n - l, opaque_vector(load_first(x + l, n - l, vec<S>{}) * sign) - shift);
 }
 
-/// What is known of a vector of slices, or of one slice in the lanes of a vector.
-template <class S>
-struct partition {
-  vec<S> top;       // the maximum, less shift
-  vec<S> shift;     // what was subtracted beforehand
-  vec<S> exponent;  // bias - k
-  lane_sum<S> sum;  // of exp · 2^exponent
-  vec<S> aside;     // terms::others: the numbers left out of the sum, the largest of every lane
-};
-
-template <class S>
-LOGZ_INLINE void begin(partition<S>& z) {
-  z.top = all(-std::numeric_limits<S>::infinity());
-  z.aside = z.top;
-  z.shift = vec<S>{};
-  z.exponent = all(range<S>::bias);
-  clear(z.sum);
-}
-
-/// The maximum, or what stands in for it, is known: fixes what is subtracted beforehand and in the exponent.
-template <class S>
-LOGZ_INLINE void set_top(partition<S>& z, vec<S> top) {
-  const vec<S> size = magnitude<S>(top);
-  const vec<S> far = size < range<S>::limit ? vec<S>{} : top;
-  z.shift = size < std::numeric_limits<S>::infinity() ? far : vec<S>{};
-  z.top = top - z.shift;
-  z.exponent = exponent_for<S>(z.top);
-}
-
-template <class S>
-LOGZ_INLINE bool any(bits<S> mask) {
-  std::uint64_t words[LOGZ_VECTOR_BYTES / 8];
-  __builtin_memcpy(words, &mask, sizeof words);
-  std::uint64_t found = 0;
-  for (int i = 0; i < LOGZ_VECTOR_BYTES / 8; ++i) found |= words[i];
-  return found != 0;
-}
-template <class S>
-LOGZ_INLINE bool is_far(vec<S> top) {
-  return any<S>(bits<S>(magnitude<S>(top) >= range<S>::limit));
-}
-
 /// Adds exp of n numbers at x to the sum. For softmax the rounded exps are left at out, which may be x.
 template <class S, terms Which>
 __attribute__((noinline)) void row_sum(partition<S>& z, const S* x, ptrdiff_t n, S* out) {
   constexpr ptrdiff_t w = width<S>;
-  constexpr ptrdiff_t step = 4 * w;
   const vec<S> exponent = z.exponent;
-  const vec<S> floor = z.top - range<S>::reach;
+  const vec<S> floor = z.floor;
   lane_sum<S> sum = z.sum;
-  vec<S> aside = z.aside;
-  alignas(64) S tail[step];
-  for (ptrdiff_t l = 0; l < n; l += step) {
-    const S* from = x + l;
-    S* to = Which == terms::all ? out + l : nullptr;
-    if (n - l < step) {
+  vec<S> top = z.top;
+  for (ptrdiff_t l = 0; l < n;) {
+    const ptrdiff_t stop = Which == terms::all ? n : l + at_most(n - l, flush_step * w);
+    for (; l + 2 * w <= stop; l += 2 * w) {
+      vec<S> a = load(x + l), b = load(x + l + w);
+      take<S, Which>(sum, top, exponent, floor, a, b);
+      if constexpr (Which == terms::all) {
+        store(out + l, a);
+        store(out + l + w, b);
+      }
+    }
+    if (l < stop) {
       const vec<S> least = all(-std::numeric_limits<S>::infinity());
-      for (ptrdiff_t i = 0; i < step; i += w) store(tail + i, load_up_to(from + i, n - l - i, least));
-      from = to = tail;
+      vec<S> a = load_up_to(x + l, n - l, least), b = load_up_to(x + l + w, n - l - w, least);
+      take<S, Which>(sum, top, exponent, floor, a, b);
+      if constexpr (Which == terms::all) {
+        store_up_to(out + l, n - l, a);
+        store_up_to(out + l + w, n - l - w, b);
+      }
+      l = stop;
     }
-    vec<S> a = load(from), b = load(from + w), c = load(from + 2 * w), d = load(from + 3 * w);
-    take<S, Which>(sum, aside, exponent, floor, a, b, c, d);
-    if constexpr (Which == terms::all) {
-      store(to, a);
-      store(to + w, b);
-      store(to + 2 * w, c);
-      store(to + 3 * w, d);
-    }
-  }
-  if constexpr (Which == terms::all) {
-    const ptrdiff_t l = n / step * step;
-    for (ptrdiff_t i = 0; i < n - l; i += w) store_up_to(out + l + i, n - l - i, load(tail + i));
+    if constexpr (Which == terms::others) flush(sum);
   }
   z.sum = sum;
-  z.aside = aside;
+  z.top = top;
 }
 
 /// Of the largest numbers of the lanes, one at the maximum stays out of the sum and the others join it.
 template <class S>
 LOGZ_INLINE void add_all_but_top(partition<S>& z) {
   S largest[width<S>];
-  store(largest, z.aside);
-  const S top = z.top[0];
+  store(largest, z.top);
+  const S top = max_of_lanes<S>(z.top);
   ptrdiff_t i = 0;
   while (i < width<S> - 1 && largest[i] != top) ++i;
   largest[i] = -std::numeric_limits<S>::infinity();
   const parts<S> none = {};
-  add(z.sum, exp_parts(larger<vec<S>>(z.top - range<S>::reach, load(largest)), z.exponent), none, none, none);
+  add(z.sum, exp_parts(larger<vec<S>>(z.floor, load(largest)), z.exponent), none);
+  flush(z.sum);
+  z.top = all(top);
 }
 
 /// The coefficients of the last pass over a slice, one slice in all lanes or one in each.

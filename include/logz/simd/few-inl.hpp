@@ -1,8 +1,7 @@
 // SPDX-License-Identifier: MIT
 //
-// One or two short slices, for which a panel would be mostly empty. Of every 4 · width numbers, number l stands in lane
-// l / 4 of vector l % 4, so that the sums of groups of four are the lanes; their order, and so every bit, is that of a
-// panel's lane.
+// One or two short slices, for which a panel would be mostly empty: the lanes hold neighbouring numbers. Pairs of them are
+// added in a panel's order, so that every bit is that of a panel's lane.
 
 namespace LOGZ_TARGET {
 
@@ -10,93 +9,125 @@ namespace LOGZ_TARGET {
 template <class S>
 constexpr ptrdiff_t few_length = 1024;
 
+/// Every other number of a and b, and the rest.
+template <class S, std::size_t... I>
+LOGZ_INLINE void split_pairs(vec<S>& a, vec<S>& b, std::index_sequence<I...>) {
+  const vec<S> even = select<S>(a, b, std::index_sequence<2 * I...>{});
+  b = select<S>(a, b, std::index_sequence<2 * I + 1 ...>{});
+  a = even;
+}
+template <class S, std::size_t... I>
+LOGZ_INLINE void join_pairs(vec<S>& a, vec<S>& b, std::index_sequence<I...>) {
+  constexpr std::size_t w = sizeof...(I);
+  const vec<S> first = select<S>(a, b, std::index_sequence<(I % 2 * w + I / 2)...>{});
+  b = select<S>(a, b, std::index_sequence<(I % 2 * w + w / 2 + I / 2)...>{});
+  a = first;
+}
+
+/// v moved up by `By` lanes, the last of `before` in their place.
+template <class S, std::size_t By, std::size_t... I>
+LOGZ_INLINE vec<S> moved_up(vec<S> v, vec<S> before, std::index_sequence<I...>) {
+  constexpr std::size_t w = sizeof...(I);
+  return select<S>(v, before, std::index_sequence<(I < By ? 2 * w - By + I : I - By)...>{});
+}
+/// The largest up to each lane.
+template <class S, std::size_t By = 1>
+LOGZ_INLINE vec<S> running_max(vec<S> v) {
+  if constexpr (By == width<S>) {
+    return v;
+  } else {
+    const vec<S> least = all(-std::numeric_limits<S>::infinity());
+    return running_max<S, 2 * By>(larger<vec<S>>(moved_up<S, By>(v, least, every_lane<S>{}), v));
+  }
+}
+/// The numbers one after the other through set_aside: `tops` holds the largest so far, in all lanes.
 template <class S>
-LOGZ_INLINE ptrdiff_t place_of(ptrdiff_t l) {
+LOGZ_INLINE void set_aside_in_order(vec<S>& tops, vec<S>& x) {
+  constexpr std::size_t w = width<S>;
+  const vec<S> after = larger<vec<S>>(running_max<S>(x), tops);
+  x = smaller<vec<S>>(moved_up<S, 1>(after, tops, every_lane<S>{}), x);
+  tops = all(after[w - 1]);
+}
+
+template <class S, forward_op Op>
+void one_short_slice(const forward_call<S>& call, ptrdiff_t slice) {
   constexpr ptrdiff_t w = width<S>;
-  return l / (4 * w) * (4 * w) + l % 4 * w + l % (4 * w) / 4;
+  constexpr ptrdiff_t chunk = 2 * w;
+  constexpr terms which = summed<Op>;
+  constexpr bool backward = Op == forward_op::logsumexp_backward;
+  constexpr S infinity = std::numeric_limits<S>::infinity();
+  const ptrdiff_t n = call.length;
+  const S* const x = call.x + slice * call.x_slice;
+  S* const out = call.out + slice * call.out_slice;
+  alignas(64) S gathered[few_length<S>];
+  const S* from = x;
+  if (call.x_length != 1 || call.negate) {
+    for (ptrdiff_t l = 0; l < n; ++l)
+      gathered[l] = call.negate ? -x[l * call.x_length] : x[l * call.x_length];
+    from = gathered;
+  }
+  const S reference = backward ? call.reference[slice * call.reference_slice] : row_max(from, n);
+  partition<S> z;
+  set_reference<S>(z, all(reference), span_of<S, Op>);
+  alignas(64) S e[which == terms::all ? few_length<S> + chunk : 1];
+  slice_sum<S> total;
+  vec<S> tops = all(-infinity);
+  for (ptrdiff_t l = 0; l < n; l += chunk) {
+    vec<S> a = load_up_to(from + l, n - l, all(-infinity)) - z.shift;
+    vec<S> b = load_up_to(from + l + w, n - l - w, all(-infinity)) - z.shift;
+    if constexpr (which == terms::others) {
+      set_aside_in_order<S>(tops, a);
+      set_aside_in_order<S>(tops, b);
+    }
+    split_pairs<S>(a, b, every_lane<S>{});
+    clear(z.sum);
+    add_exp<S, which>(z.sum, z.exponent, z.floor, a, b);
+    if constexpr (which == terms::all) {
+      join_pairs<S>(a, b, every_lane<S>{});
+      store(e + l, a);
+      store(e + l + w, b);
+    }
+    add_pairs<which>(total, z.sum, at_most((n - l + 1) / 2, w));
+    if (which == terms::others && ((l + chunk) % flush_step == 0 || l + chunk >= n)) flush(total);
+  }
+  group<S, w> g;
+  const S top = reference - z.shift[0];
+  store(g.top, all(top));
+  store(g.exponent, z.exponent);
+  store(g.sum, all(total.high));
+  store(g.rest, all(total.rest));
+  if constexpr (which == terms::all) {
+    finish_softmax(g, ptrdiff_t{1});
+  } else {
+    finish_log(g, ptrdiff_t{1});
+  }
+  if constexpr (Op == forward_op::logsumexp) {
+    *out = log_z(x, n, call.x_length, top, z.shift[0], g.high[0], g.low[0]);
+    return;
+  }
+  coefficients<S> with = {all(g.high[0]), all(g.low[0]), all(S(1))};
+  if constexpr (backward) {
+    set_factor<S>(with, all(is_nan(double(reference)) ? reference : call.factor[slice * call.factor_slice]));
+  }
+  const bool empty = backward && reference == -infinity;  // Z is 0
+  const vec<S> shift = which == terms::others ? z.shift : vec<S>{};
+  for (ptrdiff_t l = 0; l < n; l += w) {
+    vec<S> v = which == terms::others ? load_up_to(from + l, n - l, vec<S>{}) - shift : load(e + l);
+    v = map<S, Op>(v, with);
+    if (empty) v = vec<S>{};
+    if (call.out_length == 1) {
+      store_up_to(out + l, n - l, v);
+    } else {
+      S lane[w];
+      store(lane, v);
+      for (ptrdiff_t i = 0; i < w && l + i < n; ++i) out[(l + i) * call.out_length] = lane[i];
+    }
+  }
 }
 
 template <class S, forward_op Op>
 void few_short_slices(const forward_call<S>& call) {
-  constexpr ptrdiff_t w = width<S>;
-  constexpr ptrdiff_t chunk = 4 * w;
-  constexpr terms which = summed<Op>;
-  constexpr S least = -std::numeric_limits<S>::infinity();
-  const ptrdiff_t n = call.length;
-  const S sign = call.negate ? S(-1) : S(1);
-  for (ptrdiff_t i = 0; i < call.count; ++i) {
-    const S* const x = call.x + i * call.x_slice;
-    group<S, w> g;
-    partition<S> z;
-    begin(z);
-    S reference = 0;
-    if constexpr (Op == forward_op::logsumexp_backward) reference = call.reference[i * call.reference_slice];
-    S top = reference;
-    if constexpr (Op != forward_op::logsumexp_backward) {
-      top = least;
-      for (ptrdiff_t l = 0; l < n; ++l) {
-        const S v = x[l * call.x_length] * sign;
-        top = v > top ? v : top;
-      }
-    }
-    set_top<S>(z, all(top));
-    const S shift = z.shift[0];
-    alignas(64) S v[few_length<S> + chunk];
-    const ptrdiff_t last = (n - 1) / chunk * chunk;
-    for (ptrdiff_t k = 0; k < chunk; k += w) store(v + last + k, all(least));
-    S aside = least;
-    for (ptrdiff_t l = 0; l < n; ++l) {
-      S number = x[l * call.x_length] * sign - shift;
-      if constexpr (which == terms::others) {
-        const S larger_one = number > aside ? number : aside;
-        number = aside < number ? aside : number;
-        aside = larger_one;
-      }
-      v[place_of<S>(l)] = number;
-    }
-    running_total<S> total = {};
-    const vec<S> floor = z.top - range<S>::reach;
-    for (ptrdiff_t l = 0; l < n; l += chunk) {
-      S* const at = v + l;
-      vec<S> a = load(at), b = load(at + w), c = load(at + 2 * w), d = load(at + 3 * w);
-      clear(z.sum);
-      add_exp<S, which>(z.sum, z.exponent, floor, a, b, c, d);
-      if constexpr (which == terms::all) {
-        store(at, a);
-        store(at + w, b);
-        store(at + 2 * w, c);
-        store(at + 3 * w, d);
-      }
-      add_groups(total, z.sum, at_most((n - l + 3) / 4, w));
-    }
-    g.top[0] = z.top[0];
-    g.exponent[0] = z.exponent[0];
-    set_total(total, g.sum[0], g.rest[0]);
-    fill_up(g, ptrdiff_t{1});
-    if constexpr (which == terms::all) {
-      finish_softmax(g, ptrdiff_t{1});
-    } else {
-      finish_log(g, ptrdiff_t{1});
-    }
-    S* const out = call.out + i * call.out_slice;
-    if constexpr (Op == forward_op::logsumexp) {
-      *out = log_z(x, n, call.x_length, g.top[0], shift, g.high[0], g.low[0]);
-      continue;
-    }
-    coefficients<S> with = {all(g.high[0]), all(g.low[0]), all(S(1))};
-    if constexpr (Op == forward_op::log_softmax) {
-      for (ptrdiff_t l = 0; l < n; ++l) {
-        out[l * call.out_length] = opaque(opaque(x[l * call.x_length] - shift) - g.high[0]) - g.low[0];
-      }
-      continue;
-    }
-    if constexpr (Op == forward_op::logsumexp_backward) {
-      set_factor<S>(with, all(is_nan(double(reference)) ? reference : call.factor[i * call.factor_slice]));
-    }
-    for (ptrdiff_t l = 0; l < last + chunk; l += w) store(v + l, map<S, Op>(load(v + l), with));
-    const bool empty = Op == forward_op::logsumexp_backward && reference == least;  // Z is 0
-    for (ptrdiff_t l = 0; l < n; ++l) out[l * call.out_length] = empty ? S(0) : v[place_of<S>(l)];
-  }
+  for (ptrdiff_t i = 0; i < call.count; ++i) one_short_slice<S, Op>(call, i);
 }
 
 }  // namespace LOGZ_TARGET

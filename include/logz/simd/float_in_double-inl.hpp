@@ -8,25 +8,7 @@ template <>
 struct parts<float> {
   vec<double> first, second;
 };
-template <>
-struct lane_sum<float> {
-  vec<double> first, second;
-};
 
-LOGZ_INLINE vec<double> first_half(vec<float> v) {
-#if defined(__SSE2__)
-  return vec<double>(_mm_cvtps_pd(__m128(v)));
-#else
-  return vec<double>{double(v[0]), double(v[1])};
-#endif
-}
-LOGZ_INLINE vec<double> second_half(vec<float> v) {
-#if defined(__SSE2__)
-  return vec<double>(_mm_cvtps_pd(_mm_movehl_ps(__m128(v), __m128(v))));
-#else
-  return vec<double>{double(v[2]), double(v[3])};
-#endif
-}
 LOGZ_INLINE vec<float> join(vec<double> a, vec<double> b) {
 #if defined(__SSE2__)
   return vec<float>(_mm_movelh_ps(_mm_cvtpd_ps(__m128d(a)), _mm_cvtpd_ps(__m128d(b))));
@@ -51,20 +33,14 @@ LOGZ_INLINE parts<float> exp_parts(vec<float> x, vec<float> exponent) {
 }
 LOGZ_INLINE vec<float> value(const parts<float>& e) { return join(e.first, e.second); }
 
-LOGZ_INLINE void clear(lane_sum<float>& sum) { sum = {vec<double>{}, vec<double>{}}; }
-LOGZ_INLINE void add(lane_sum<float>& sum, const parts<float>& a, const parts<float>& b,
-                     const parts<float>& c, const parts<float>& d) {
-  sum.first += (a.first + b.first) + (c.first + d.first);
-  sum.second += (a.second + b.second) + (c.second + d.second);
+LOGZ_INLINE void add(lane_sum<float>& sum, const parts<float>& a, const parts<float>& b) {
+  sum.first += a.first + b.first;
+  sum.second += a.second + b.second;
 }
-LOGZ_INLINE void add_values(lane_sum<float>& sum, const parts<float>& a, const parts<float>& b,
-                            const parts<float>& c, const parts<float>& d, vec<float>, vec<float>, vec<float>,
+LOGZ_INLINE void flush(lane_sum<float>&) {}
+LOGZ_INLINE void add_values(lane_sum<float>& sum, const parts<float>& a, const parts<float>& b, vec<float>,
                             vec<float>) {
-  add(sum, a, b, c, d);
-}
-LOGZ_INLINE void scale(lane_sum<float>& sum, vec<float> factor) {
-  sum.first *= first_half(factor);
-  sum.second *= second_half(factor);
+  add(sum, a, b);
 }
 
 }  // namespace LOGZ_TARGET

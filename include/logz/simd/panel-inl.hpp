@@ -69,46 +69,51 @@ void unpack_block(const S* from, ptrdiff_t lanes, const window& at, S* out, ptrd
   }
 }
 
-/// The rows that fill the last group of four: -∞ adds nothing.
+/// The row that fills the last pair: -∞ adds nothing.
 template <class S>
 void pad(S* x, ptrdiff_t n, ptrdiff_t lanes) {
   const vec<S> least = all(-std::numeric_limits<S>::infinity());
-  for (ptrdiff_t i = n * lanes; i < (n + 3) / 4 * 4 * lanes; i += width<S>) store(x + i, least);
+  for (ptrdiff_t i = n * lanes; i < (n + 1) / 2 * 2 * lanes; i += width<S>) store(x + i, least);
 }
 
-/// The largest of each lane and of top, NaN ignored.
+/// The largest of each lane over n rows, `row` numbers apart, NaN ignored.
 template <class S>
-LOGZ_INLINE vec<S> column_max(const S* x, ptrdiff_t n, ptrdiff_t lanes, vec<S> top) {
-  vec<S> a = top, b = top;
-  for (ptrdiff_t l = 0; l < n; l += 4) {
-    a = larger<vec<S>>(load(x + l * lanes), a);
-    b = larger<vec<S>>(load(x + (l + 1) * lanes), b);
-    a = larger<vec<S>>(load(x + (l + 2) * lanes), a);
-    b = larger<vec<S>>(load(x + (l + 3) * lanes), b);
+LOGZ_INLINE vec<S> column_max(const S* x, ptrdiff_t n, ptrdiff_t row) {
+  const vec<S> least = all(-std::numeric_limits<S>::infinity());
+  vec<S> a = least, b = least, c = least, d = least;
+  ptrdiff_t l = 0;
+  for (; l + 4 <= n; l += 4, x += 4 * row) {
+    a = larger<vec<S>>(load(x), a);
+    b = larger<vec<S>>(load(x + row), b);
+    c = larger<vec<S>>(load(x + 2 * row), c);
+    d = larger<vec<S>>(load(x + 3 * row), d);
   }
-  return larger<vec<S>>(a, b);
+  for (; l < n; ++l, x += row) a = larger<vec<S>>(load(x), a);
+  return larger<vec<S>>(larger<vec<S>>(a, b), larger<vec<S>>(c, d));
 }
 
 /// Adds exp of a column of the panel to the sums of its slices. For softmax the exps take the place of the numbers.
 template <class S, terms Which>
 __attribute__((noinline)) void column_sum(partition<S>& z, S* x, ptrdiff_t n, ptrdiff_t lanes) {
   const vec<S> exponent = z.exponent;
-  const vec<S> floor = z.top - range<S>::reach;
+  const vec<S> floor = z.floor;
   lane_sum<S> sum = z.sum;
-  vec<S> aside = z.aside;
-  for (ptrdiff_t l = 0; l < n; l += 4) {
-    S* const at = x + l * lanes;
-    vec<S> a = load(at), b = load(at + lanes), c = load(at + 2 * lanes), d = load(at + 3 * lanes);
-    take<S, Which>(sum, aside, exponent, floor, a, b, c, d);
-    if constexpr (Which == terms::all) {
-      store(at, a);
-      store(at + lanes, b);
-      store(at + 2 * lanes, c);
-      store(at + 3 * lanes, d);
+  vec<S> top = z.top;
+  for (ptrdiff_t l = 0; l < n;) {
+    const ptrdiff_t stop = Which == terms::all ? n : l + at_most(n - l, flush_step);
+    for (; l < stop; l += 2) {
+      S* const at = x + l * lanes;
+      vec<S> a = load(at), b = load(at + lanes);
+      take<S, Which>(sum, top, exponent, floor, a, b);
+      if constexpr (Which == terms::all) {
+        store(at, a);
+        store(at + lanes, b);
+      }
     }
+    if constexpr (Which == terms::others) flush(sum);
   }
   z.sum = sum;
-  z.aside = aside;
+  z.top = top;
 }
 
 /// x = ±x - shift.
@@ -117,7 +122,7 @@ void column_prepare(S* x, ptrdiff_t n, ptrdiff_t lanes, bool negate, vec<S> shif
   const S sign = negate ? S(-1) : S(1);
   for (ptrdiff_t l = 0; l < n; ++l) store(x + l * lanes, opaque_vector(load(x + l * lanes) * sign) - shift);
   const vec<S> least = all(-std::numeric_limits<S>::infinity());
-  for (ptrdiff_t l = n; l < (n + 3) / 4 * 4; ++l) store(x + l * lanes, least);
+  for (ptrdiff_t l = n; l < (n + 1) / 2 * 2; ++l) store(x + l * lanes, least);
 }
 
 /// A panel's slices, what is known of them, and its scratch.
@@ -160,64 +165,94 @@ void prepare_columns(panel<S>& p, ptrdiff_t n) {
   }
 }
 
-/// A panel that fits in scratch.
-template <class S, forward_op Op>
-void sum_whole(panel<S>& p) {
-  const ptrdiff_t n = p.call().length;
-  pack_panel(p, block_at(p, 0));
-  if (p.call().negate) prepare_columns(p, n);
+template <class S>
+void track_tops(panel<S>& p, ptrdiff_t n) {
   for (ptrdiff_t i = 0; i < p.lanes; i += width<S>) {
     partition<S>& z = p.z[i / width<S>];
-    const vec<S> top = Op == forward_op::logsumexp_backward ? load(p.g.reference + i)
-                                                            : column_max<S>(p.x + i, n, p.lanes, z.top);
-    set_top<S>(z, top);
-    if (is_far<S>(top)) column_prepare<S>(p.x + i, n, p.lanes, false, z.shift);
+    z.top = larger<vec<S>>(column_max<S>(p.x + i, n, p.lanes), z.top);
   }
-  sum_columns<S, summed<Op>>(p, n);
 }
 
-/// Block by block, with references that move up with the maxima. False where a number too far from 0 was met.
+/// Sums over the whole slices, block by block. A panel that fits in scratch and is `packed` there is not fetched again.
 template <class S, terms Which>
-bool sum_moving(panel<S>& p) {
+void sum_blocks(panel<S>& p, bool packed, bool prepared) {
+  for (ptrdiff_t i = 0; i < p.lanes; i += width<S>) begin(p.z[i / width<S>]);
   for (ptrdiff_t start = 0; start < p.call().length; start += p.block) {
     const window at = block_at(p, start);
-    pack_panel(p, at);
-    for (ptrdiff_t i = 0; i < p.lanes; i += width<S>) {
-      partition<S>& z = p.z[i / width<S>];
-      const vec<S> top = column_max<S>(p.x + i, at.length, p.lanes, z.top);
-      if (is_far<S>(top)) return false;
-      const vec<S> before = z.exponent;
-      set_top<S>(z, top);
-      if (start != 0) scale_by_power<S>(z.sum, z.exponent - before);
-    }
+    if (!packed) pack_panel(p, at);
+    if (prepared) prepare_columns(p, at.length);
+    if (Which == terms::all && !packed) track_tops(p, at.length);
     sum_columns<S, Which>(p, at.length);
   }
-  return true;
 }
 
-/// Block by block, the maxima found beforehand.
-template <class S, forward_op Op>
-void sum_fixed(panel<S>& p) {
-  for (ptrdiff_t i = 0; i < p.lanes; i += width<S>) begin(p.z[i / width<S>]);
-  for (ptrdiff_t start = 0; start < p.call().length && Op != forward_op::logsumexp_backward;
-       start += p.block) {
-    const window at = block_at(p, start);
-    pack_panel(p, at);
-    prepare_columns(p, at.length);
-    for (ptrdiff_t i = 0; i < p.lanes; i += width<S>) {
-      partition<S>& z = p.z[i / width<S>];
-      z.top = column_max<S>(p.x + i, at.length, p.lanes, z.top);
-    }
-  }
+/// The maxima, found by a pass of their own.
+template <class S>
+void find_tops(panel<S>& p) {
   for (ptrdiff_t i = 0; i < p.lanes; i += width<S>) {
-    partition<S>& z = p.z[i / width<S>];
-    set_top<S>(z, Op == forward_op::logsumexp_backward ? load(p.g.reference + i) : z.top);
+    begin(p.z[i / width<S>]);
+    p.z[i / width<S>].shift = vec<S>{};
   }
   for (ptrdiff_t start = 0; start < p.call().length; start += p.block) {
     const window at = block_at(p, start);
     pack_panel(p, at);
     prepare_columns(p, at.length);
-    sum_columns<S, summed<Op>>(p, at.length);
+    track_tops(p, at.length);
+  }
+}
+
+/// A first reference for every slice, and whether one is far from 0: softmax takes the maximum where the panel is in
+/// scratch. The samples of a panel that does not fit are packed there by themselves.
+template <class S, forward_op Op>
+bool take_samples(panel<S>& p, bool packed) {
+  const ptrdiff_t n = p.call().length, step = packed && summed<Op> == terms::all ? 1 : sample_step(n),
+                  samples = (n + step - 1) / step;
+  if (!packed) {
+    pack(p.call().x, p.call().x_length * step, p.call().x_slice, window{p.first, p.slices, 0, samples}, p.x,
+         p.lanes);
+    if (p.call().negate) prepare_columns(p, samples);
+  }
+  bool far = false;
+  for (ptrdiff_t i = 0; i < p.lanes; i += width<S>) {
+    partition<S>& z = p.z[i / width<S>];
+    set_reference<S>(z, column_max<S>(p.x + i, samples, packed ? p.lanes * step : p.lanes), span_of<S, Op>);
+    far = far || is_far(z);
+  }
+  return far;
+}
+
+/// Finds references and sums. True where the numbers had to be prepared.
+template <class S, forward_op Op>
+bool find_partitions(panel<S>& p) {
+  constexpr terms which = summed<Op>;
+  const bool fits = p.block >= p.call().length;
+  if constexpr (Op == forward_op::logsumexp_backward) {
+    bool far = false;
+    for (ptrdiff_t i = 0; i < p.lanes; i += width<S>) {
+      set_reference<S>(p.z[i / width<S>], load(p.g.reference + i), span_of<S, Op>);
+      far = far || is_far(p.z[i / width<S>]);
+    }
+    sum_blocks<S, which>(p, false, far);
+    return far;
+  } else {
+    const bool negate = p.call().negate;
+    for (ptrdiff_t i = 0; i < p.lanes; i += width<S>) p.z[i / width<S>].shift = vec<S>{};
+    if (fits) {
+      pack_panel(p, block_at(p, 0));
+      if (negate) prepare_columns(p, p.call().length);
+    }
+    if (!take_samples<S, Op>(p, fits)) {
+      sum_blocks<S, which>(p, fits, negate && !fits);
+      bool low = false;
+      for (ptrdiff_t i = 0; i < p.lanes; i += width<S>) low = low || is_low(p.z[i / width<S>]);
+      if (!low) return negate;
+    }
+    find_tops(p);
+    for (ptrdiff_t i = 0; i < p.lanes; i += width<S>) {
+      set_reference<S>(p.z[i / width<S>], p.z[i / width<S>].top, span_of<S, Op>);
+    }
+    sum_blocks<S, which>(p, false, true);
+    return true;
   }
 }
 
@@ -293,15 +328,7 @@ void one_panel(panel<S>& p) {
   constexpr terms which = summed<Op>;
   const forward_call<S>& call = p.call();
   if constexpr (Op == forward_op::logsumexp_backward) read_factors(p);
-  for (ptrdiff_t i = 0; i < p.lanes; i += w) begin(p.z[i / w]);
-  const bool fits = p.block >= call.length;
-  bool prepared = false;
-  if (fits) {
-    sum_whole<S, Op>(p);
-  } else {
-    prepared = Op == forward_op::logsumexp_backward || call.negate || !sum_moving<S, which>(p);
-    if (prepared) sum_fixed<S, Op>(p);
-  }
+  const bool prepared = find_partitions<S, Op>(p);
   for (ptrdiff_t i = 0; i < p.lanes; i += w) {
     const partition<S>& z = p.z[i / w];
     store(p.g.top + i, z.top);
@@ -325,7 +352,7 @@ void one_panel(panel<S>& p) {
   if constexpr (Op == forward_op::logsumexp_backward) apply_factors(p);
   for (ptrdiff_t start = 0; start < call.length; start += p.block) {
     const window at = block_at(p, start);
-    if (!fits) {
+    if (p.block < call.length) {
       pack_panel(p, at);
       if (prepared) prepare_columns(p, at.length);
       if constexpr (which == terms::all) sum_columns<S, which>(p, at.length);  // exp once more
@@ -354,7 +381,7 @@ void panels(const forward_call<S>& call) {
   p.block = call.length;
   if (lanes == 0) {
     lanes = panel_lanes<S>;
-    p.block = (call.scratch_size / lanes - overhang<S>) / 4 * 4;
+    p.block = (call.scratch_size / lanes - overhang<S>) / flush_step * flush_step;
   }
   lanes = at_most(lanes, panel_lanes<S>);
   const bool streams =

@@ -5,23 +5,42 @@
 
 namespace LOGZ_TARGET {
 
+/// A slice's exponentials are stored times 2^bias. Numbers down to `reach` below the reference are normal then:
+/// bias - 1.4427 reach >= -124 (-1000). The reference may be a maximum of samples: up to `headroom` above it nothing
+/// changes but the power of two.
+template <class S>
+struct span {
+  S bias, reach, headroom;
+};
+
+/// With n <= 2^24 numbers: softmax needs exp(-reach) under half of the smallest subnormal, and
+/// Z <= n · 2^bias · exp(headroom) <= 2^100 (2^967), so that 1 / Z's low part is not rounded any further; a logarithm
+/// needs n · exp(-reach) below the smallest subnormal; the gradient of logsumexp has a factor that may bring up what is
+/// small, and no headroom, as its reference is given.
 template <class S>
 struct range;
 template <>
 struct range<float> {
-  static constexpr float bias = 64;    // keeps every exp down to `reach` below the maximum normal
-  static constexpr float reach = 130;  // exp(-130) is under half of the smallest subnormal
+  static constexpr span<float> for_softmax = {32, 108, 30};
+  static constexpr span<float> for_log = {50, 120, 40};
+  static constexpr span<float> for_gradient = {64, 130, 0};
   static constexpr float limit =
       16384;  // from here on the maximum itself is subtracted first: exact by Sterbenz
   static constexpr float rounding = 0x1.8p23f;
 };
 template <>
 struct range<double> {
-  static constexpr double bias = 900;
-  static constexpr double reach = 1300;
+  static constexpr span<double> for_softmax = {128, 780, 500};
+  static constexpr span<double> for_log = for_softmax;
+  static constexpr span<double> for_gradient = {900, 1300, 0};
   static constexpr double limit = 4096;
   static constexpr double rounding = 0x1.8p52;
 };
+
+template <class S, forward_op Op>
+inline constexpr span<S> span_of = Op == forward_op::logsumexp_backward ? range<S>::for_gradient
+                                   : Op == forward_op::softmax          ? range<S>::for_softmax
+                                                                        : range<S>::for_log;
 
 /// Which numbers enter the sum, and how it is rounded.
 enum class terms { all, others };  // all: for softmax; others: without one number at the maximum, for log Z
@@ -53,13 +72,64 @@ LOGZ_INLINE vec<double> error_of_product(vec<double> a, vec<double> b, vec<doubl
 
 /// bias - k.
 template <class S>
-LOGZ_INLINE vec<S> exponent_for(vec<S> top) {
+LOGZ_INLINE vec<S> exponent_for(vec<S> top, S bias) {
   const vec<S> k =
       opaque_vector(fma(top, all<S>(S(1.4426950408889634)), all(range<S>::rounding))) - range<S>::rounding;
-  return magnitude<S>(top) < range<S>::limit ? range<S>::bias - k : all(range<S>::bias);
+  return magnitude<S>(top) < range<S>::limit ? bias - k : all(bias);
 }
 
-/// What is left to sum of four vectors once one number at the maximum has been set aside: `aside` holds the largest
+/// What is known of a vector of slices, or of one slice in the lanes of a vector.
+template <class S>
+struct partition {
+  vec<S> shift;     // what was subtracted beforehand
+  vec<S> exponent;  // bias - k
+  vec<S> floor;     // numbers below it count as this one
+  vec<S> ceiling;   // numbers above it need another reference
+  lane_sum<S> sum;  // of exp · 2^exponent
+  vec<S> top;       // the largest number so far; left out of the sum where log Z is wanted
+};
+
+template <class S>
+LOGZ_INLINE void begin(partition<S>& z) {
+  z.top = all(-std::numeric_limits<S>::infinity());
+  clear(z.sum);
+}
+
+/// Fixes what is subtracted beforehand and in the exponent: the maximum, or what stands in for it.
+template <class S>
+LOGZ_INLINE void set_reference(partition<S>& z, vec<S> reference, const span<S>& with) {
+  const vec<S> size = magnitude<S>(reference);
+  const vec<S> far = size < range<S>::limit ? vec<S>{} : reference;
+  z.shift = size < std::numeric_limits<S>::infinity() ? far : vec<S>{};
+  const vec<S> near = reference - z.shift;
+  z.exponent = exponent_for<S>(near, with.bias);
+  z.floor = near - with.reach;
+  z.ceiling = near + with.headroom;
+}
+
+template <class S>
+LOGZ_INLINE bool any(bits<S> mask) {
+  std::uint64_t words[LOGZ_VECTOR_BYTES / 8];
+  __builtin_memcpy(words, &mask, sizeof words);
+  std::uint64_t found = 0;
+  for (int i = 0; i < LOGZ_VECTOR_BYTES / 8; ++i) found |= words[i];
+  return found != 0;
+}
+/// A number above the ceiling was met.
+template <class S>
+LOGZ_INLINE bool is_low(const partition<S>& z) {
+  return any<S>(bits<S>(z.top > z.ceiling));
+}
+template <class S>
+LOGZ_INLINE bool is_far(const partition<S>& z) {
+  return any<S>(bits<S>(z.shift != 0));
+}
+
+/// Samples of a slice that make its first reference, evenly spaced.
+inline constexpr ptrdiff_t most_samples = 16;
+LOGZ_INLINE ptrdiff_t sample_step(ptrdiff_t n) { return (n + most_samples - 1) / most_samples; }
+
+/// What is left to sum of a vector once one number at the maximum has been set aside: `aside` holds the largest
 /// so far in every lane, and gives way to a larger one.
 template <class S>
 LOGZ_INLINE void set_aside(vec<S>& aside, vec<S>& x) {
@@ -68,52 +138,36 @@ LOGZ_INLINE void set_aside(vec<S>& aside, vec<S>& x) {
   x = smaller_one;
 }
 
-/// Adds exp of four vectors to the sum; for softmax the rounded exps take their place.
+/// Adds exp of two vectors to the sum; for softmax the rounded exps take their place.
 template <class S, terms Which>
-LOGZ_INLINE void add_exp(lane_sum<S>& sum, vec<S> exponent, vec<S> floor, vec<S>& a, vec<S>& b, vec<S>& c,
-                         vec<S>& d) {
+LOGZ_INLINE void add_exp(lane_sum<S>& sum, vec<S> exponent, vec<S> floor, vec<S>& a, vec<S>& b) {
   // NaN stays: larger() answers its second argument.
   const parts<S> pa = exp_parts(larger(floor, a), exponent);
   const parts<S> pb = exp_parts(larger(floor, b), exponent);
-  const parts<S> pc = exp_parts(larger(floor, c), exponent);
-  const parts<S> pd = exp_parts(larger(floor, d), exponent);
   if constexpr (Which == terms::others) {
-    add(sum, pa, pb, pc, pd);
+    add(sum, pa, pb);
   } else {
     a = value(pa);
     b = value(pb);
-    c = value(pc);
-    d = value(pd);
-    add_values(sum, pa, pb, pc, pd, a, b, c, d);
+    add_values(sum, pa, pb, a, b);
   }
 }
 
-/// The same for one slice or a vector of slices on their way, the largest numbers set aside where log Z is wanted.
+/// The same for one slice or a vector of slices on their way, the largest number set aside where log Z is wanted.
+/// Softmax's maximum is found beforehand: to track it here costs more than the pass that it saves.
 template <class S, terms Which>
-LOGZ_INLINE void take(lane_sum<S>& sum, vec<S>& aside, vec<S> exponent, vec<S> floor, vec<S>& a, vec<S>& b,
-                      vec<S>& c, vec<S>& d) {
+LOGZ_INLINE void take(lane_sum<S>& sum, vec<S>& top, vec<S> exponent, vec<S> floor, vec<S>& a, vec<S>& b) {
   if constexpr (Which == terms::others) {
-    set_aside<S>(aside, a);
-    set_aside<S>(aside, b);
-    set_aside<S>(aside, c);
-    set_aside<S>(aside, d);
+    set_aside<S>(top, a);
+    set_aside<S>(top, b);
   }
-  add_exp<S, Which>(sum, exponent, floor, a, b, c, d);
+  add_exp<S, Which>(sum, exponent, floor, a, b);
 }
 
 /// The sums of the lanes, in double.
 LOGZ_INLINE void store_totals(const lane_sum<float>& sum, double* total, double*) {
-#if LOGZ_HAS_FMA
-  float high[width<float>];
-  float low[width<float>];
-  store(high, sum.high);
-  store(low, sum.low);
-  store(total, widen(high) + widen(low));
-  store(total + width<double>, widen(high + width<double>) + widen(low + width<double>));
-#else
   store(total, sum.first);
   store(total + width<double>, sum.second);
-#endif
 }
 
 template <class S>
@@ -123,19 +177,6 @@ LOGZ_INLINE bool is_finite(S x) {
   __builtin_memcpy(&bits, &x, sizeof x);
   __builtin_memcpy(&infinite, &infinity, sizeof x);
   return (bits & ~(typename lanes<S>::bit{1} << (8 * sizeof(S) - 1))) < infinite;
-}
-
-/// sum · 2^power, in two steps: power may go beyond one exponent.
-template <class S>
-LOGZ_INLINE void scale_by_power(lane_sum<S>& sum, vec<S> power) {
-  constexpr int fraction = sizeof(S) == 4 ? 23 : 52;
-  constexpr S bias = sizeof(S) == 4 ? S(127) : S(1023);
-  constexpr S deepest = 2 - 2 * bias;
-  const vec<S> bounded = larger<vec<S>>(power, all(deepest));
-  const vec<S> half = opaque_vector(bounded * S(0.5) + range<S>::rounding) - range<S>::rounding;
-  const vec<S> rest = bounded - half;
-  scale(sum, vec<S>(bits<S>(half + (range<S>::rounding + bias)) << fraction));
-  scale(sum, vec<S>(bits<S>(rest + (range<S>::rounding + bias)) << fraction));
 }
 
 /// What one group of slices has come to, and the coefficients of the map that follows.
@@ -157,7 +198,7 @@ template <class S, int Count>
 LOGZ_INLINE void fill_up(group<S, Count>& g, ptrdiff_t count) {
   for (; count % width<double> != 0; ++count) {
     g.top[count] = 0;
-    g.exponent[count] = range<S>::bias;
+    g.exponent[count] = 0;
     g.sum[count] = 1;
     g.rest[count] = 0;
   }
@@ -166,7 +207,7 @@ LOGZ_INLINE void fill_up(group<S, Count>& g, ptrdiff_t count) {
 /// log(1 + s) to 2^-44 of itself; NaN stays NaN.
 LOGZ_INLINE vec<double> log1p(vec<double> s) {
   const vec<double> y = opaque_vector(1.0 + s);
-  const vec<double> lost = s - opaque_vector(y - 1.0);
+  const vec<double> lost = s - opaque_vector(y - 1.0);  // over y, but where it counts y is near 1
   constexpr std::uint64_t root_half = 0x3fe6a09e667f3bcd;
   const bits<double> k = (bits<double>(y) - root_half) >> 52;
   const vec<double> m = vec<double>(bits<double>(y) - (k << 52));
@@ -176,20 +217,16 @@ LOGZ_INLINE vec<double> log1p(vec<double> s) {
   const vec<double> tail =
       z * (1.0 / 3 +
            z * (1.0 / 5 + z * (1.0 / 7 + z * (1.0 / 9 + z * (1.0 / 11 + z * (1.0 / 13 + z * (1.0 / 15)))))));
-  return k_ln2 + (2.0 * f + (2.0 * f * tail + lost / y));
+  return k_ln2 + (2.0 * f + (2.0 * f * tail + lost));
 }
 
 /// 1 / Z as high + low.
 template <int Count>
 LOGZ_INLINE void finish_softmax(group<float, Count>& g, ptrdiff_t count) {
   for (ptrdiff_t i = 0; i < count; i += width<double>) {
-    double inverse[width<double>];
-    store(inverse, 1.0 / load(g.sum + i));
-    for (ptrdiff_t j = 0; j < width<double>; ++j) {
-      const float high = opaque(float(inverse[j]));
-      g.high[i + j] = high;
-      g.low[i + j] = float(inverse[j] - double(high));
-    }
+    const vec<double> inverse = 1.0 / load(g.sum + i);
+    narrow(g.high + i, inverse);
+    narrow(g.low + i, inverse - widen(g.high + i));
   }
 }
 
@@ -199,15 +236,10 @@ template <int Count>
 LOGZ_INLINE void finish_log(group<float, Count>& g, ptrdiff_t count) {
   for (ptrdiff_t i = 0; i < count; i += width<double>) {
     const vec<double> top = widen(g.top + i);
-    const vec<double> one = value(exp_parts(top, widen(g.exponent + i)));
-    double excess[width<double>];
-    store(excess, log1p(load(g.sum + i) / one));
-    for (ptrdiff_t j = 0; j < width<double>; ++j) {
-      // Opaque: GCC 12 drops the round trip double(float(x)) where it vectorises the loop.
-      const float high = opaque(float(double(g.top[i + j]) + excess[j]));
-      g.high[i + j] = high;
-      g.low[i + j] = float(opaque(double(g.top[i + j]) - double(high)) + excess[j]);
-    }
+    const vec<double> one_over = value(exp_parts(-top, -widen(g.exponent + i)));
+    const vec<double> excess = log1p(load(g.sum + i) * one_over);
+    narrow(g.high + i, top + excess);
+    narrow(g.low + i, opaque_vector(top - widen(g.high + i)) + excess);
   }
 }
 
@@ -291,26 +323,8 @@ LOGZ_INLINE void finish_log(group<double, Count>& g, ptrdiff_t count) {
   }
 }
 
-LOGZ_INLINE double total_of(vec<double> v) {
-  double lane[width<double>];
-  store(lane, v);
-  for (ptrdiff_t half = width<double> / 2; half > 0; half /= 2) {
-    for (ptrdiff_t i = 0; i < half; ++i) lane[i] += lane[i + half];
-  }
-  return lane[0];
-}
 LOGZ_INLINE void total_of_lanes(const lane_sum<float>& sum, double& total, double& rest) {
-#if LOGZ_HAS_FMA
-  float high[width<float>];
-  float low[width<float>];
-  store(high, sum.high);
-  store(low, sum.low);
-  const vec<double> halves =
-      (widen(high) + widen(high + width<double>)) + (widen(low) + widen(low + width<double>));
-#else
-  const vec<double> halves = sum.first + sum.second;
-#endif
-  total = total_of(halves);
+  total = total_of(sum.first + sum.second);
   rest = 0;
 }
 LOGZ_INLINE void total_of_lanes(const lane_sum<double>& sum, double& total, double& rest) {
@@ -328,43 +342,47 @@ LOGZ_INLINE void total_of_lanes(const lane_sum<double>& sum, double& total, doub
   rest = lane_rest[0];
 }
 
-/// Adds the sums of groups of four that stand in the first `count` lanes, in their order, to a running total: what a
-/// lane of a panel comes to.
+/// The running sum of one slice, pair by pair in their order: what a lane of a panel comes to.
 template <class S>
-struct running_total {
-  S high, low;
+struct slice_sum;
+template <>
+struct slice_sum<float> {
+  double high = 0, rest = 0;
+  float low = 0;
 };
-template <class S>
-LOGZ_INLINE void add_groups(running_total<S>& total, const lane_sum<S>& sum, ptrdiff_t count) {
-  S high[width<S>];
-  S low[width<S>];
-  store(high, sum.high);
-  store(low, sum.low);
+template <>
+struct slice_sum<double> {
+  double high = 0, rest = 0;
+};
+
+/// Adds the sums of pairs that stand in the first `count` lanes.
+template <terms Which>
+LOGZ_INLINE void add_pairs(slice_sum<float>& total, const lane_sum<float>& pairs, ptrdiff_t count) {
+  double high[width<float>];
+  store_totals(pairs, high, nullptr);
+  for (ptrdiff_t i = 0; i < count; ++i) total.high += high[i];
+  if constexpr (has_fma && Which == terms::others) {
+    float low[width<float>];
+    store(low, pairs.low);
+    for (ptrdiff_t i = 0; i < count; ++i) total.low += low[i];
+  }
+}
+template <terms>
+LOGZ_INLINE void add_pairs(slice_sum<double>& total, const lane_sum<double>& pairs, ptrdiff_t count) {
+  double high[width<double>];
+  double low[width<double>];
+  store_totals(pairs, high, low);
   for (ptrdiff_t i = 0; i < count; ++i) {
-    const S next = opaque(total.high + high[i]);
-    total.low += low[i];
-    total.low += sum_error(total.high, high[i], next);
+    const double next = opaque(total.high + high[i]);
+    total.rest += low[i];
+    total.rest += sum_error(total.high, high[i], next);
     total.high = next;
   }
 }
-#if !LOGZ_HAS_FMA
-template <>
-struct running_total<float> {
-  double high, low;
-};
-LOGZ_INLINE void add_groups(running_total<float>& total, const lane_sum<float>& sum, ptrdiff_t count) {
-  double lane[width<float>];
-  store_totals(sum, lane, nullptr);
-  for (ptrdiff_t i = 0; i < count; ++i) total.high += lane[i];
+LOGZ_INLINE void flush(slice_sum<float>& total) {
+  total.high += double(total.low);
+  total.low = 0;
 }
-#endif
-LOGZ_INLINE void set_total(const running_total<float>& from, double& total, double& rest) {
-  total = double(from.high) + double(from.low);
-  rest = 0;
-}
-LOGZ_INLINE void set_total(const running_total<double>& from, double& total, double& rest) {
-  total = from.high;
-  rest = from.low;
-}
+LOGZ_INLINE void flush(slice_sum<double>&) {}
 
 }  // namespace LOGZ_TARGET

@@ -12,7 +12,7 @@ constexpr ptrdiff_t short_length = 224;
 template <class S>
 constexpr ptrdiff_t short_backward_length = 31;
 
-/// Numbers that are summed relative to one reference before a larger maximum may move it: 16 KiB.
+/// Numbers of a row that are worked on at a time where they pass through scratch: 16 KiB.
 template <class S>
 constexpr ptrdiff_t block_length = 16384 / static_cast<ptrdiff_t>(sizeof(S));
 
@@ -24,24 +24,6 @@ constexpr ptrdiff_t kept_length = 2097152 / static_cast<ptrdiff_t>(sizeof(S));
 template <forward_op Op>
 constexpr terms summed =
     Op == forward_op::softmax || Op == forward_op::logsumexp_backward ? terms::all : terms::others;
-
-LOGZ_INLINE ptrdiff_t at_most(ptrdiff_t n, ptrdiff_t limit) { return n < limit ? n : limit; }
-
-/// A long row block by block, with a reference that moves up with the maximum: the sum is rescaled by powers of two.
-/// False where a number too far from 0 was met.
-template <class S, terms Which>
-bool sum_blocks(partition<S>& z, const S* x, ptrdiff_t length, S* scratch) {
-  for (ptrdiff_t l = 0; l < length; l += block_length<S>) {
-    const ptrdiff_t n = at_most(length - l, block_length<S>);
-    const S largest = row_max(x + l, n);
-    if (!(largest < range<S>::limit && largest > -range<S>::limit)) return false;
-    const vec<S> before = z.exponent;
-    set_top<S>(z, larger<vec<S>>(all(largest), z.top));
-    if (l != 0) scale_by_power<S>(z.sum, z.exponent - before);
-    row_sum<S, Which>(z, x + l, n, scratch);
-  }
-  return true;
-}
 
 /// Rows that are negated or far from 0 are copied block by block into scratch, so that the passes see plain numbers.
 template <class S>
@@ -55,13 +37,17 @@ S top_of_prepared(const forward_call<S>& call, const S* x) {
   }
   return top;
 }
-/// With out null the exps are left in scratch, and lost.
+/// Adds exp of a row to the sum. With kept null the exps are lost, and the maximum is tracked block by block.
 template <class S, terms Which>
-void sum_prepared(partition<S>& z, const forward_call<S>& call, const S* x, S* out) {
+void sum_row(partition<S>& z, const forward_call<S>& call, const S* x, S* kept, bool prepared) {
+  if (!prepared && (Which == terms::others || kept != nullptr)) {
+    return row_sum<S, Which>(z, x, call.length, kept);
+  }
   for (ptrdiff_t l = 0; l < call.length; l += block_length<S>) {
     const ptrdiff_t n = at_most(call.length - l, block_length<S>);
-    row_prepare(x + l, n, call.negate, S(z.shift[0]), call.scratch);
-    row_sum<S, Which>(z, call.scratch, n, out == nullptr ? call.scratch : out + l);
+    if (prepared) row_prepare(x + l, n, call.negate, S(z.shift[0]), call.scratch);
+    if (!prepared && Which == terms::all) z.top = larger<vec<S>>(all(row_max(x + l, n)), z.top);
+    row_sum<S, Which>(z, prepared ? call.scratch : x + l, n, kept == nullptr ? call.scratch : kept + l);
   }
 }
 
@@ -87,10 +73,31 @@ S log_z(const S* x, ptrdiff_t n, ptrdiff_t stride, S top, S shift, S high, S low
   return top;
 }
 
+/// Finds a row's reference and sum. True where its numbers had to be prepared.
+template <class S, forward_op Op>
+bool find_partition(partition<S>& z, const forward_call<S>& call, const S* x, ptrdiff_t slice, S* kept) {
+  constexpr bool backward = Op == forward_op::logsumexp_backward;
+  constexpr terms which = summed<Op>;
+  begin(z);
+  if (backward || !call.negate) {
+    const S reference = backward          ? call.reference[slice * call.reference_slice]
+                        : kept != nullptr ? row_max(x, call.length)
+                                          : row_samples(x, call.length);
+    set_reference<S>(z, all(reference), span_of<S, Op>);
+    const bool prepared = z.shift[0] != 0;
+    if (backward || !prepared) sum_row<S, which>(z, call, x, kept, prepared);
+    if (backward || (!prepared && !is_low(z))) return prepared;
+  }
+  set_reference<S>(z, all(top_of_prepared(call, x)), span_of<S, Op>);
+  begin(z);
+  sum_row<S, which>(z, call, x, kept, true);
+  return true;
+}
+
 /// exp once more and through the map, block by block, for rows that could not keep theirs.
 template <class S, forward_op Op, bool Stream>
-void row_remake(partition<S> z, const forward_call<S>& call, const S* x, S* to, const coefficients<S>& with) {
-  const bool prepared = call.negate || z.shift[0] != 0;
+void row_remake(partition<S> z, const forward_call<S>& call, const S* x, S* to, const coefficients<S>& with,
+                bool prepared) {
   for (ptrdiff_t l = 0; l < call.length; l += block_length<S>) {
     const ptrdiff_t n = at_most(call.length - l, block_length<S>);
     if (prepared) row_prepare(x + l, n, call.negate, S(z.shift[0]), call.scratch);
@@ -113,25 +120,11 @@ void rows_in_groups(const forward_call<S>& call) {
   for (ptrdiff_t i = 0; i < call.count; i += at_once) {
     const ptrdiff_t rows = at_most(call.count - i, at_once);
     S* kept[most];
+    bool prepared = false;
     for (ptrdiff_t r = 0; r < rows; ++r) {
       const S* const x = call.x + (i + r) * call.x_slice;
       kept[r] = keep ? call.out + (i + r) * call.out_slice : nullptr;
-      begin(z);
-      bool plain = !call.negate;
-      if (Op != forward_op::logsumexp_backward && plain && n > kept_length<S>) {
-        plain = sum_blocks<S, which>(z, x, n, call.scratch);
-        if (!plain) begin(z);
-      } else if (plain) {
-        set_top<S>(z,
-                   all(Op == forward_op::logsumexp_backward ? call.reference[(i + r) * call.reference_slice]
-                                                            : row_max(x, n)));
-        plain = z.shift[0] == 0 && (keep || which == terms::others);
-        if (plain) row_sum<S, which>(z, x, n, kept[r]);
-      }
-      if (!plain) {
-        if (Op != forward_op::logsumexp_backward) set_top<S>(z, all(top_of_prepared(call, x)));
-        sum_prepared<S, which>(z, call, x, kept[r]);
-      }
+      prepared = find_partition<S, Op>(z, call, x, i + r, kept[r]);
       if constexpr (which == terms::others) add_all_but_top<S>(z);
       g.top[r] = z.top[0];
       g.shift[r] = z.shift[0];
@@ -170,7 +163,7 @@ void rows_in_groups(const forward_call<S>& call) {
       if (kept[r] != nullptr) {
         row_map<S, Op, Stream>(kept[r], out, n, with);
       } else {
-        row_remake<S, Op, Stream>(z, call, x, out, with);
+        row_remake<S, Op, Stream>(z, call, x, out, with, prepared);  // a group of one
       }
     }
   }

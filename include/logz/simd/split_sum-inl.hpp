@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 //
 // exp as an unrounded pair and sums of such pairs: exp = t + t·p with t exact from the table, so that the rounding of
-// t + t·p never enters a total, and every addition to a total is error-free.
+// t + t·p never enters a total. Doubles are added to a total without error; floats in double.
 
 namespace LOGZ_TARGET {
 
@@ -10,20 +10,21 @@ struct parts {
   vec<S> t, p;
 };
 template <class S>
-struct lane_sum {
-  vec<S> high, low;
+struct lane_sum;
+template <>
+struct lane_sum<float> {
+  vec<double> first, second;
+  vec<float> low;  // not yet in them: flush() comes before they are read
+};
+template <>
+struct lane_sum<double> {
+  vec<double> high, low;
 };
 
-template <class S>
-LOGZ_INLINE vec<S> value(const parts<S>& e) {
-  return fma(e.t, e.p, e.t);
-}
+LOGZ_INLINE vec<double> value(const parts<double>& e) { return fma(e.t, e.p, e.t); }
 
-template <class S>
-LOGZ_INLINE void clear(lane_sum<S>& sum) {
-  sum.high = vec<S>{};
-  sum.low = vec<S>{};
-}
+LOGZ_INLINE void clear(lane_sum<float>& sum) { sum = {vec<double>{}, vec<double>{}, vec<float>{}}; }
+LOGZ_INLINE void clear(lane_sum<double>& sum) { sum = {vec<double>{}, vec<double>{}}; }
 
 /// a + b and what its rounding lost (Knuth's TwoSum).
 template <class V>
@@ -35,41 +36,59 @@ LOGZ_INLINE V two_sum(V a, V b, V& lost) {
 }
 
 /// sum += x, x's rounding error kept (Knuth's TwoSum).
-template <class S>
-LOGZ_INLINE void add_exactly(lane_sum<S>& sum, vec<S> x) {
-  sum.high = two_sum<vec<S>>(sum.high, x, sum.low);
+LOGZ_INLINE void add_exactly(lane_sum<double>& sum, vec<double> x) {
+  sum.high = two_sum<vec<double>>(sum.high, x, sum.low);
 }
 
-/// Four at a time, t without error; t·p is a few hundredths of t at most, so that its rounding counts no more.
-template <class S>
-LOGZ_INLINE void add(lane_sum<S>& sum, const parts<S>& a, const parts<S>& b, const parts<S>& c,
-                     const parts<S>& d) {
-  vec<S> rest = fma(a.t, a.p, b.t * b.p) + fma(c.t, c.p, d.t * d.p);
-  const vec<S> ab = two_sum<vec<S>>(a.t, b.t, rest);
-  const vec<S> cd = two_sum<vec<S>>(c.t, d.t, rest);
-  const vec<S> t = two_sum<vec<S>>(ab, cd, rest);
-  const vec<S> joined = opaque_vector(t + rest);
+/// Numbers are added in pairs. Doubles: t without error; t·p is a few hundredths of t at most, so that its rounding
+/// counts no more.
+LOGZ_INLINE void add(lane_sum<double>& sum, const parts<double>& a, const parts<double>& b) {
+  vec<double> rest = fma(a.t, a.p, b.t * b.p);
+  const vec<double> t = two_sum<vec<double>>(a.t, b.t, rest);
+  const vec<double> joined = opaque_vector(t + rest);
   sum.low += rest - opaque_vector(joined - t);
-  add_exactly<S>(sum, joined);
+  add_exactly(sum, joined);
 }
 
-/// Four rounded exps: enough for softmax, which has them at hand; not where the map rounds once more for want of fma.
-template <class S>
-LOGZ_INLINE void add_values(lane_sum<S>& sum, const parts<S>& pa, const parts<S>& pb, const parts<S>& pc,
-                            const parts<S>& pd, vec<S> a, vec<S> b, vec<S> c, vec<S> d) {
+/// Rounded exps: enough for softmax, which has them at hand; not where the map rounds once more for want of fma.
+LOGZ_INLINE void add_values(lane_sum<double>& sum, const parts<double>& pa, const parts<double>& pb,
+                            vec<double> a, vec<double> b) {
   if constexpr (has_fma) {
-    add_exactly<S>(sum, (a + b) + (c + d));
+    add_exactly(sum, a + b);
   } else {
-    add(sum, pa, pb, pc, pd);
+    add(sum, pa, pb);
   }
 }
 
-/// By powers of two.
-template <class S>
-LOGZ_INLINE void scale(lane_sum<S>& sum, vec<S> factor) {
-  sum.high *= factor;
-  sum.low *= factor;
+#if LOGZ_HAS_FMA
+LOGZ_INLINE vec<float> value(const parts<float>& e) { return fma(e.t, e.p, e.t); }
+
+/// Floats: t without error, in double; t·p as above, in float up to the next flush. To add two t's in float before
+/// would cost logsumexp 1.3 ulp.
+LOGZ_INLINE void add(lane_sum<float>& sum, const parts<float>& a, const parts<float>& b) {
+  sum.first += first_half(a.t) + first_half(b.t);
+  sum.second += second_half(a.t) + second_half(b.t);
+  sum.low += fma(a.t, a.p, b.t * b.p);
 }
+LOGZ_INLINE void flush(lane_sum<float>& sum) {
+  sum.first += first_half(sum.low);
+  sum.second += second_half(sum.low);
+  sum.low = vec<float>{};
+}
+/// To add four before would cost softmax 3.8 ulp in place of 3.1.
+LOGZ_INLINE void add_values(lane_sum<float>& sum, const parts<float>&, const parts<float>&, vec<float> a,
+                            vec<float> b) {
+  const vec<float> both = a + b;
+  sum.first += first_half(both);
+  sum.second += second_half(both);
+}
+#endif
+
+LOGZ_INLINE void flush(lane_sum<double>&) {}
+
+/// Numbers of a lane from one flush to the next: 32 times t·p, each up to 0.09 t, are rounded to 2^-24 of at most 2.8 t,
+/// together 2^-24 of what they are added to in the worst case.
+inline constexpr ptrdiff_t flush_step = 32;
 
 /// exp(x) · 2^exponent as t + t·p: r = x - n · step, where k vanishes into the constant that rounds n to an integer.
 /// The product n · step_high is exact for |x| < 5600 (double) and, with fma, |x| < 2^17 (float).

@@ -5,46 +5,32 @@
 namespace LOGZ_TARGET {
 
 /// b's block takes the place of a's in every other block of `Block` numbers, and the other way round.
-template <class S, int Block, std::size_t... I>
+template <class S, std::size_t Block, std::size_t... I>
 LOGZ_INLINE void exchange(vec<S>& a, vec<S>& b, std::index_sequence<I...>) {
-  constexpr int w = sizeof...(I);
-#if LOGZ_GCC_BUILTINS
-  const vec<S> low = __builtin_shuffle(a, b, bits<S>{(I & Block) ? w + I - Block : I...});
-  const vec<S> high = __builtin_shuffle(a, b, bits<S>{(I & Block) ? w + I : I + Block...});
-#else
-  const vec<S> low = __builtin_shufflevector(a, b, ((I & Block) ? w + I - Block : I)...);
-  const vec<S> high = __builtin_shufflevector(a, b, ((I & Block) ? w + I : I + Block)...);
-#endif
+  constexpr std::size_t w = sizeof...(I);
+  const vec<S> low = select<S>(a, b, std::index_sequence<((I & Block) ? w + I - Block : I)...>{});
+  b = select<S>(a, b, std::index_sequence<((I & Block) ? w + I : I + Block)...>{});
   a = low;
-  b = high;
 }
 
 /// Interleaves blocks of `Block` numbers within every 16 bytes: the first half of a's and b's, and the second.
-template <class S, int Block, std::size_t... I>
+template <class S, std::size_t Block, std::size_t... I>
 LOGZ_INLINE void interleave(vec<S>& a, vec<S>& b, std::index_sequence<I...>) {
-  constexpr int w = sizeof...(I);
-  constexpr int lane = 16 / sizeof(S);
+  constexpr std::size_t w = sizeof...(I);
+  constexpr std::size_t lane = 16 / sizeof(S);
   // Number j of the 16 bytes comes from block j / (2 Block); odd blocks are b's.
-#if LOGZ_GCC_BUILTINS
-  const vec<S> low = __builtin_shuffle(
-      a, b, bits<S>{I / lane * lane + I % lane / (2 * Block) * Block + I % Block + ((I & Block) ? w : 0)...});
-  const vec<S> high = __builtin_shuffle(a, b,
-                                        bits<S>{I / lane * lane + lane / 2 + I % lane / (2 * Block) * Block +
-                                                I % Block + ((I & Block) ? w : 0)...});
-#else
-  const vec<S> low = __builtin_shufflevector(
-      a, b, (I / lane * lane + I % lane / (2 * Block) * Block + I % Block + ((I & Block) ? w : 0))...);
-  const vec<S> high = __builtin_shufflevector(
-      a, b,
-      (I / lane * lane + lane / 2 + I % lane / (2 * Block) * Block + I % Block + ((I & Block) ? w : 0))...);
-#endif
+  using first = std::index_sequence<(I / lane * lane + I % lane / (2 * Block) * Block + I % Block +
+                                     ((I & Block) ? w : 0))...>;
+  using second = std::index_sequence<(I / lane * lane + lane / 2 + I % lane / (2 * Block) * Block +
+                                      I % Block + ((I & Block) ? w : 0))...>;
+  const vec<S> low = select<S>(a, b, first{});
+  b = select<S>(a, b, second{});
   a = low;
-  b = high;
 }
 
 template <class S>
 LOGZ_INLINE void transpose(vec<S> (&r)[width<S>]) {
-  constexpr std::make_index_sequence<width<S>> all_lanes{};
+  constexpr every_lane<S> all_lanes{};
   if constexpr (sizeof(S) == 4) {
     LOGZ_UNROLL for (int i = 0; i < width<S>; i += 4) {
       interleave<S, 1>(r[i], r[i + 1], all_lanes);

@@ -81,13 +81,40 @@ LOGZ_INLINE void store_first_by_halves(S* p, ptrdiff_t n, vec<S> v) {
   }
 }
 
+/// Number From... of a and b, counted from a's first.
+template <class S, std::size_t... From>
+LOGZ_INLINE vec<S> select(vec<S> a, vec<S> b, std::index_sequence<From...>) {
+#if LOGZ_GCC_BUILTINS
+  return __builtin_shuffle(a, b, bits<S>{From...});
+#else
+  return __builtin_shufflevector(a, b, From...);
+#endif
+}
 template <class S>
+using every_lane = std::make_index_sequence<static_cast<std::size_t>(width<S>)>;
+
+/// Every number changes places with the one `Block` lanes away.
+template <class S, std::size_t Block, std::size_t... I>
+LOGZ_INLINE vec<S> exchange_blocks(vec<S> v, std::index_sequence<I...>) {
+  return select<S>(v, v, std::index_sequence<(I ^ Block)...>{});
+}
+/// The largest of all lanes.
+template <class S, std::size_t Block = width<S> / 2>
 LOGZ_INLINE S max_of_lanes(vec<S> v) {
-  S lane[width<S>];
-  store(lane, v);
-  S top = lane[0];
-  for (ptrdiff_t i = 1; i < width<S>; ++i) top = lane[i] > top ? lane[i] : top;
-  return top;
+  if constexpr (Block == 0) {
+    return v[0];
+  } else {
+    return max_of_lanes<S, Block / 2>(larger<vec<S>>(v, exchange_blocks<S, Block>(v, every_lane<S>{})));
+  }
+}
+/// The sum of all lanes.
+template <std::size_t Block = width<double> / 2>
+LOGZ_INLINE double total_of(vec<double> v) {
+  if constexpr (Block == 0) {
+    return v[0];
+  } else {
+    return total_of<Block / 2>(v + exchange_blocks<double, Block>(v, every_lane<double>{}));
+  }
 }
 
 /// Numbers before the next vector boundary, at most n.
