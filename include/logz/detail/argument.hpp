@@ -58,6 +58,10 @@ constexpr bool check_same_scalar() {
 template <class X>
 inline constexpr bool axis_missing = false;
 
+/// A matrix or array with memory of its own.
+template <class X>
+inline constexpr bool is_plain_object = std::is_base_of_v<Eigen::PlainObjectBase<X>, X>;
+
 /// A vector is one slice along itself.
 template <class X>
 inline constexpr int vector_direction = X::RowsAtCompileTime == 1 ? Eigen::Horizontal : Eigen::Vertical;
@@ -73,6 +77,7 @@ class argument {
   static constexpr bool direct = is_direct<Xpr>;
   static constexpr bool per_slice = std::is_same_v<Cut, one_per_slice>;
   static constexpr bool lazy_slices = !direct && !per_slice;
+  static constexpr bool is_plain = is_plain_object<Xpr>;
 
   explicit argument(const Xpr& xpr) : xpr_(xpr) {}
 

@@ -29,10 +29,12 @@ void run_forward(const slice_shape& shape, const slices<const S>& x, const slice
     call.out = out.slice(o, 0);
     call.out_length = out.length_stride;
     call.out_slice = out.inner_stride;
-    call.reference = reference.data == nullptr ? nullptr : reference.slice(o, 0);
-    call.reference_slice = reference.inner_stride;
-    call.factor = factor.data == nullptr ? nullptr : factor.slice(o, 0);
-    call.factor_slice = factor.inner_stride;
+    if constexpr (Op == simd::forward_op::logsumexp_backward) {
+      call.reference = reference.slice(o, 0);
+      call.reference_slice = reference.inner_stride;
+      call.factor = factor.slice(o, 0);
+      call.factor_slice = factor.inner_stride;
+    }
     call.negate = negate;
     simd::run<Op>(call);
   }

@@ -61,9 +61,6 @@ slice_expression<Call> make_expression(const Call& call) {
   return slice_expression<Call>(call);
 }
 
-template <class Dst>
-inline constexpr bool is_plain_object = std::is_base_of_v<Eigen::PlainObjectBase<Dst>, Dst>;
-
 /// A destination that takes any shape its type allows: a matrix or array, or the transpose or the other
 /// kind's view of one.
 template <class Dst>

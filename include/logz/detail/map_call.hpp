@@ -59,6 +59,12 @@ class map_call {
 
   template <class Dst>
   sharing worst_sharing(Dst& dst) const {
+    if constexpr (is_plain_object<Dst> && (Arguments::is_plain && ...)) {
+      // Two objects share nothing, and what is not one number per slice may be worked on in place.
+      const bool same =
+          std::apply([&](const auto&... a) { return ((a.xpr().data() == dst.data()) || ...); }, arguments_);
+      if (!same) return sharing::none;
+    }
     const grid destination = grid_of(shape_of(dst, Cut{}), slices_of(dst, Cut{}));
     return std::apply(
         [&](const auto&... a) {

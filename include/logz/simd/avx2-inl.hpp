@@ -60,6 +60,37 @@ LOGZ_INLINE void stream(double* p, vec<double> v) {
 #endif
 }
 
+/// 16 bytes, at any address.
+typedef float piece __attribute__((vector_size(16), aligned(4), may_alias));
+LOGZ_INLINE const piece& piece_at(const void* p) { return *static_cast<const piece*>(p); }
+
+/// 16 bytes from p + row[0], p + row[tile], ... side by side.
+template <class S>
+LOGZ_INLINE vec<S> load_pieces(const S* p, const ptrdiff_t* row) {
+  constexpr ptrdiff_t tile = 16 / sizeof(S);
+#if LOGZ_GCC_BUILTINS
+  typedef float half __attribute__((vector_size(16)));
+  const half first = piece_at(p + row[0]), second = piece_at(p + row[tile]);
+  return vec<S>(__builtin_ia32_vinsertf128_ps256(__builtin_ia32_ps256_ps(first), second, 1));
+#else
+  return vec<S>(
+      _mm256_insertf128_ps(_mm256_castps128_ps256(piece_at(p + row[0])), piece_at(p + row[tile]), 1));
+#endif
+}
+/// Pieces 0, 1, ... of v to rows j, j + tile, ..., as far as they are below `rows`.
+template <class S>
+LOGZ_INLINE void store_pieces(S* p, ptrdiff_t stride, ptrdiff_t j, ptrdiff_t rows, vec<S> v) {
+  constexpr ptrdiff_t tile = 16 / sizeof(S);
+#if LOGZ_GCC_BUILTINS
+  const piece first = __builtin_ia32_ps_ps256(vec<float>(v));
+  const piece second = __builtin_ia32_vextractf128_ps256(vec<float>(v), 1);
+#else
+  const piece first = _mm256_castps256_ps128(__m256(v)), second = _mm256_extractf128_ps(__m256(v), 1);
+#endif
+  if (j < rows) *reinterpret_cast<piece*>(p + j * stride) = first;
+  if (j + tile < rows) *reinterpret_cast<piece*>(p + (j + tile) * stride) = second;
+}
+
 /// A vector of floats as two of doubles.
 LOGZ_INLINE vec<double> first_half(vec<float> v) {
 #if LOGZ_GCC_BUILTINS
@@ -93,6 +124,15 @@ LOGZ_INLINE void narrow(float* p, vec<double> v) {
   *reinterpret_cast<unaligned_half*>(p) = __builtin_ia32_cvtpd2ps256(v);
 #else
   _mm_storeu_ps(p, _mm256_cvtpd_ps(v));
+#endif
+}
+
+LOGZ_INLINE vec<double> rounded_to_float(vec<double> v) {
+#if LOGZ_GCC_BUILTINS
+  typedef float half __attribute__((vector_size(16)));
+  return __builtin_ia32_cvtps2pd256(opaque_vector<half>(__builtin_ia32_cvtpd2ps256(v)));
+#else
+  return _mm256_cvtps_pd(opaque_vector<__m128>(_mm256_cvtpd_ps(v)));
 #endif
 }
 

@@ -64,6 +64,52 @@ LOGZ_INLINE void stream(double* p, vec<double> v) {
 #endif
 }
 
+/// 16 bytes, at any address.
+typedef float piece __attribute__((vector_size(16), aligned(4), may_alias));
+LOGZ_INLINE const piece& piece_at(const void* p) { return *static_cast<const piece*>(p); }
+
+template <int At>
+LOGZ_INLINE vec<float> with_piece(vec<float> v, const void* p) {
+#if LOGZ_GCC_BUILTINS
+  typedef float quarter __attribute__((vector_size(16)));
+  return __builtin_ia32_insertf32x4_mask(v, quarter(piece_at(p)), At, v, static_cast<unsigned short>(-1));
+#else
+  return _mm512_insertf32x4(v, piece_at(p), At);
+#endif
+}
+template <int At>
+LOGZ_INLINE void store_piece(void* p, vec<float> v) {
+#if LOGZ_GCC_BUILTINS
+  typedef float quarter __attribute__((vector_size(16)));
+  const quarter part = __builtin_ia32_extractf32x4_mask(v, At, quarter{}, static_cast<unsigned char>(-1));
+#else
+  const __m128 part = _mm512_extractf32x4_ps(v, At);
+#endif
+  *static_cast<piece*>(p) = part;
+}
+/// 16 bytes from p + row[0], p + row[tile], ... side by side.
+template <class S>
+LOGZ_INLINE vec<S> load_pieces(const S* p, const ptrdiff_t* row) {
+  constexpr ptrdiff_t tile = 16 / sizeof(S);
+#if LOGZ_GCC_BUILTINS
+  typedef float quarter __attribute__((vector_size(16)));
+  const vec<float> first = __builtin_ia32_ps512_ps(quarter(piece_at(p + row[0])));
+#else
+  const vec<float> first = _mm512_castps128_ps512(piece_at(p + row[0]));
+#endif
+  return vec<S>(with_piece<3>(with_piece<2>(with_piece<1>(first, p + row[tile]), p + row[2 * tile]),
+                              p + row[3 * tile]));
+}
+/// Pieces 0, 1, ... of v to rows j, j + tile, ..., as far as they are below `rows`.
+template <class S>
+LOGZ_INLINE void store_pieces(S* p, ptrdiff_t stride, ptrdiff_t j, ptrdiff_t rows, vec<S> v) {
+  constexpr ptrdiff_t tile = 16 / sizeof(S);
+  if (j < rows) store_piece<0>(p + j * stride, vec<float>(v));
+  if (j + tile < rows) store_piece<1>(p + (j + tile) * stride, vec<float>(v));
+  if (j + 2 * tile < rows) store_piece<2>(p + (j + 2 * tile) * stride, vec<float>(v));
+  if (j + 3 * tile < rows) store_piece<3>(p + (j + 3 * tile) * stride, vec<float>(v));
+}
+
 /// A vector of floats as two of doubles.
 template <int Half>
 LOGZ_INLINE vec<double> half_of(vec<float> v) {
@@ -98,6 +144,17 @@ LOGZ_INLINE void narrow(float* p, vec<double> v) {
       __builtin_ia32_cvtpd2ps512_mask(v, half{}, static_cast<unsigned char>(-1), 4);
 #else
   _mm256_storeu_ps(p, _mm512_cvtpd_ps(v));
+#endif
+}
+
+LOGZ_INLINE vec<double> rounded_to_float(vec<double> v) {
+#if LOGZ_GCC_BUILTINS
+  typedef float half __attribute__((vector_size(32)));
+  const half part = __builtin_ia32_cvtpd2ps512_mask(v, half{}, static_cast<unsigned char>(-1), 4);
+  return __builtin_ia32_cvtps2pd512_mask(opaque_vector<half>(part), vec<double>{},
+                                         static_cast<unsigned char>(-1), 4);
+#else
+  return _mm512_cvtps_pd(opaque_vector<__m256>(_mm512_cvtpd_ps(v)));
 #endif
 }
 

@@ -173,6 +173,13 @@ void panel_map(const S* g, ptrdiff_t g_row, const S* y, ptrdiff_t y_row, ptrdiff
   }
 }
 
+struct unchanged {
+  template <class V>
+  LOGZ_INLINE V operator()(V v, ptrdiff_t) const {
+    return v;
+  }
+};
+
 /// Panels of neighbours are worked on where they are; any others are packed into scratch, block by block.
 template <class S, backward_op Op, bool Stream>
 void backward_panels(const backward_call<S>& call) {
@@ -180,11 +187,11 @@ void backward_panels(const backward_call<S>& call) {
   constexpr ptrdiff_t most = panel_lanes<S>;
   constexpr ptrdiff_t line = 64 / static_cast<ptrdiff_t>(sizeof(S));
   const bool neighbours = call.g_slice == 1 && call.y_slice == 1 && call.out_slice == 1;
-  ptrdiff_t wide = call.scratch_size / 2 / (call.length + overhang<S>) / line * line;
+  ptrdiff_t wide = call.scratch_size / 2 / (call.length + overhang) / line * line;
   ptrdiff_t block = call.length;
   if (wide == 0) {
     wide = line;
-    block = call.scratch_size / 2 / line - overhang<S>;
+    block = call.scratch_size / 2 / line - overhang;
   }
   wide = at_most(wide, most);
   lane_sum<S> sum[most / w];
@@ -216,7 +223,7 @@ void backward_panels(const backward_call<S>& call) {
                                    call.out_length);
         } else {
           panel_map<S, Op, false>(g, g_row, y, y_row, at.length, lanes, with, call.scratch, lanes);
-          unpack_block(call.scratch, lanes, at, call.out, call.out_length, call.out_slice);
+          unpack(call.scratch, lanes, at, call.out, call.out_length, call.out_slice, unchanged{});
         }
       }
       if (pass == 0) {

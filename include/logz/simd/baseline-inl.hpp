@@ -29,6 +29,17 @@ LOGZ_INLINE void stream(S* p, vec<S> v) {
 #endif
 }
 
+/// 16 bytes from p + row[0], p + row[tile], ... side by side.
+template <class S>
+LOGZ_INLINE vec<S> load_pieces(const S* p, const ptrdiff_t* row) {
+  return load(p + row[0]);
+}
+/// Pieces 0, 1, ... of v to rows j, j + tile, ..., as far as they are below `rows`.
+template <class S>
+LOGZ_INLINE void store_pieces(S* p, ptrdiff_t stride, ptrdiff_t j, ptrdiff_t rows, vec<S> v) {
+  if (j < rows) store(p + j * stride, v);
+}
+
 template <class V>
 LOGZ_INLINE V fma(V a, V b, V c) {
   return a * b + c;
@@ -56,6 +67,10 @@ LOGZ_INLINE vec<double> widen(const float* p) { return vec<double>{double(p[0]),
 LOGZ_INLINE void narrow(float* p, vec<double> v) {
   p[0] = opaque(float(v[0]));
   p[1] = opaque(float(v[1]));
+}
+
+LOGZ_INLINE vec<double> rounded_to_float(vec<double> v) {
+  return vec<double>{double(opaque(float(v[0]))), double(opaque(float(v[1])))};
 }
 
 typedef exp_double_128 exp_double;

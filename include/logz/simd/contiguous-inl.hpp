@@ -76,30 +76,32 @@ __attribute__((noinline)) void row_sum(partition<S>& z, const S* x, ptrdiff_t n,
   const vec<S> floor = z.floor;
   lane_sum<S> sum = z.sum;
   vec<S> top = z.top;
-  for (ptrdiff_t l = 0; l < n;) {
-    const ptrdiff_t stop = Which == terms::all ? n : l + at_most(n - l, flush_step * w);
-    for (; l + 2 * w <= stop; l += 2 * w) {
-      vec<S> a = load(x + l), b = load(x + l + w);
-      take<S, Which>(sum, top, exponent, floor, a, b);
-      if constexpr (Which == terms::all) {
-        store(out + l, a);
-        store(out + l + w, b);
-      }
+  ptrdiff_t l = 0;
+  for (; l + 2 * w <= n; l += 2 * w) {
+    vec<S> a = load(x + l), b = load(x + l + w);
+    take<S, Which>(sum, top, exponent, floor, a, b);
+    if constexpr (Which == terms::all) {
+      store(out + l, a);
+      store(out + l + w, b);
+    } else if ((l + 2 * w) % (flush_step * w) == 0) {
+      flush(sum);
     }
-    if (l < stop) {
-      const vec<S> least = all(-std::numeric_limits<S>::infinity());
-      vec<S> a = load_up_to(x + l, n - l, least), b = load_up_to(x + l + w, n - l - w, least);
-      take<S, Which>(sum, top, exponent, floor, a, b);
-      if constexpr (Which == terms::all) {
-        store_up_to(out + l, n - l, a);
-        store_up_to(out + l + w, n - l - w, b);
-      }
-      l = stop;
-    }
-    if constexpr (Which == terms::others) flush(sum);
   }
+  if constexpr (Which == terms::others) flush(sum);
   z.sum = sum;
   z.top = top;
+  if (l < n) {
+    // What is left, filled up: -∞ adds nothing.
+    alignas(64) S tail[2 * w];
+    const vec<S> least = all(-std::numeric_limits<S>::infinity());
+    store(tail, load_up_to(x + l, n - l, least));
+    store(tail + w, load_up_to(x + l + w, n - l - w, least));
+    row_sum<S, Which>(z, tail, 2 * w, tail);
+    if constexpr (Which == terms::all) {
+      store_up_to(out + l, n - l, load(tail));
+      store_up_to(out + l + w, n - l - w, load(tail + w));
+    }
+  }
 }
 
 /// Of the largest numbers of the lanes, one at the maximum stays out of the sum and the others join it.
@@ -134,7 +136,7 @@ LOGZ_INLINE vec<S> map(vec<S> v, const coefficients<S>& c) {
 }
 
 template <class S, forward_op Op, bool Stream>
-LOGZ_INLINE void row_map(const S* from, S* to, ptrdiff_t n, const coefficients<S>& with) {
+void row_map(const S* from, S* to, ptrdiff_t n, const coefficients<S>& with) {
   constexpr ptrdiff_t w = width<S>;
   ptrdiff_t l = 0;
   if constexpr (Stream) {
@@ -148,6 +150,14 @@ LOGZ_INLINE void row_map(const S* from, S* to, ptrdiff_t n, const coefficients<S
     put<S, Stream>(to + l + w, b);
   }
   for (; l < n; l += w) store_up_to(to + l, n - l, map<S, Op>(load_up_to(from + l, n - l, vec<S>{}), with));
+}
+template <class S, forward_op Op>
+LOGZ_INLINE void row_map(const S* from, S* to, ptrdiff_t n, const coefficients<S>& with, bool streams) {
+  if (streams) {
+    row_map<S, Op, true>(from, to, n, with);
+  } else {
+    row_map<S, Op, false>(from, to, n, with);
+  }
 }
 
 }  // namespace LOGZ_TARGET

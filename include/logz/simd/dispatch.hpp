@@ -85,15 +85,16 @@ void run(kernel<Call<S>> const (&kernels)[3], Call<S>& call, bool little) {
 /// A panel of so many operands, of slices of this length, fits in the small scratch.
 template <class S>
 constexpr bool is_little(ptrdiff_t length, int operands) {
-  constexpr ptrdiff_t line = 64, overhang = 16;
+  constexpr ptrdiff_t line = 64, overhang = 1;
   return (length + overhang) * line * operands <= small_scratch;
 }
 
 /// What is read and written together does not fit in the last-level cache.
 template <class S>
 bool exceeds_cache(ptrdiff_t length, ptrdiff_t count, int operands) {
-  return static_cast<double>(length) * static_cast<double>(count) * sizeof(S) * operands >
-         static_cast<double>(last_level_cache());
+  const double bytes = static_cast<double>(length) * static_cast<double>(count) * sizeof(S) * operands;
+  constexpr double least = 1 << 20;  // no last-level cache is smaller
+  return bytes > least && bytes > static_cast<double>(last_level_cache());
 }
 
 template <forward_op Op, class S>

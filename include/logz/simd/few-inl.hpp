@@ -66,15 +66,23 @@ void one_short_slice(const forward_call<S>& call, ptrdiff_t slice) {
       gathered[l] = call.negate ? -x[l * call.x_length] : x[l * call.x_length];
     from = gathered;
   }
-  const S reference = backward ? call.reference[slice * call.reference_slice] : row_max(from, n);
+  S reference;
+  if constexpr (backward) {
+    reference = call.reference[slice * call.reference_slice];
+  } else {
+    vec<S> largest = all(-infinity);
+    for (ptrdiff_t l = 0; l < n; l += w)
+      largest = larger<vec<S>>(load_up_to(from + l, n - l, largest), largest);
+    reference = max_of_lanes<S>(largest);
+  }
   partition<S> z;
   set_reference<S>(z, all(reference), span_of<S, Op>);
   alignas(64) S e[which == terms::all ? few_length<S> + chunk : 1];
   slice_sum<S> total;
   vec<S> tops = all(-infinity);
   for (ptrdiff_t l = 0; l < n; l += chunk) {
-    vec<S> a = load_up_to(from + l, n - l, all(-infinity)) - z.shift;
-    vec<S> b = load_up_to(from + l + w, n - l - w, all(-infinity)) - z.shift;
+    vec<S> a = opaque_vector(load_up_to(from + l, n - l, all(-infinity)) - z.shift);
+    vec<S> b = opaque_vector(load_up_to(from + l + w, n - l - w, all(-infinity)) - z.shift);
     if constexpr (which == terms::others) {
       set_aside_in_order<S>(tops, a);
       set_aside_in_order<S>(tops, b);
@@ -90,29 +98,32 @@ void one_short_slice(const forward_call<S>& call, ptrdiff_t slice) {
     add_pairs<which>(total, z.sum, at_most((n - l + 1) / 2, w));
     if (which == terms::others && ((l + chunk) % flush_step == 0 || l + chunk >= n)) flush(total);
   }
-  group<S, w> g;
   const S top = reference - z.shift[0];
-  store(g.top, all(top));
-  store(g.exponent, z.exponent);
-  store(g.sum, all(total.high));
-  store(g.rest, all(total.rest));
+  S high[w], low[w];
+  double sum[w], rest[w];
+  store(sum, all(total.high));
+  store(rest, all(total.rest));
   if constexpr (which == terms::all) {
-    finish_softmax(g, ptrdiff_t{1});
+    invert(sum, rest, high, low);
   } else {
-    finish_log(g, ptrdiff_t{1});
+    S tops_of_lanes[w], exponents[w];
+    store(tops_of_lanes, all(top));
+    store(exponents, z.exponent);
+    find_log(tops_of_lanes, exponents, sum, rest, high, low);
   }
   if constexpr (Op == forward_op::logsumexp) {
-    *out = log_z(x, n, call.x_length, top, z.shift[0], g.high[0], g.low[0]);
+    *out = log_z(x, n, call.x_length, top, z.shift[0], high[0], low[0]);
     return;
   }
-  coefficients<S> with = {all(g.high[0]), all(g.low[0]), all(S(1))};
+  coefficients<S> with = {all(high[0]), all(low[0]), all(S(1))};
   if constexpr (backward) {
     set_factor<S>(with, all(is_nan(double(reference)) ? reference : call.factor[slice * call.factor_slice]));
   }
   const bool empty = backward && reference == -infinity;  // Z is 0
   const vec<S> shift = which == terms::others ? z.shift : vec<S>{};
   for (ptrdiff_t l = 0; l < n; l += w) {
-    vec<S> v = which == terms::others ? load_up_to(from + l, n - l, vec<S>{}) - shift : load(e + l);
+    vec<S> v =
+        which == terms::others ? opaque_vector(load_up_to(from + l, n - l, vec<S>{}) - shift) : load(e + l);
     v = map<S, Op>(v, with);
     if (empty) v = vec<S>{};
     if (call.out_length == 1) {

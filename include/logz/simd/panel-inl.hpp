@@ -9,16 +9,15 @@ namespace LOGZ_TARGET {
 template <class S>
 constexpr ptrdiff_t panel_lanes = 512 / static_cast<ptrdiff_t>(sizeof(S));
 
-/// Rows that a panel has room for past its block: a tile's overhang.
-template <class S>
-constexpr ptrdiff_t overhang = width<S> > 4 ? width<S> : 4;
+/// Rows that a panel has room for past its block: the one that fills the last pair.
+inline constexpr ptrdiff_t overhang = 1;
 
 /// A part of the user's memory: `slices` of them from slice `first` on, of each `length` numbers from `start` on.
 struct window {
   ptrdiff_t first, slices, start, length;
 };
 
-/// Copies a window into rows of a panel, lane = slice. Lanes without a slice get 0.
+/// Copies a window into rows of a panel, lane = slice. Lanes without a slice get something harmless.
 template <class S>
 void pack(const S* x, ptrdiff_t length_stride, ptrdiff_t slice_stride, const window& at, S* to,
           ptrdiff_t lanes) {
@@ -33,7 +32,7 @@ void pack(const S* x, ptrdiff_t length_stride, ptrdiff_t slice_stride, const win
       if (whole < at.slices) store(out + whole, load_first(row + whole, at.slices - whole, vec<S>{}));
       for (ptrdiff_t i = (at.slices + w - 1) / w * w; i < lanes; i += w) store(out + i, vec<S>{});
     }
-  } else if (length_stride == 1) {
+  } else if (length_stride == 1 && at.length >= tile<S>) {
     for (ptrdiff_t i = 0; i < lanes; i += w) {
       pack_transposed(from + i * slice_stride, slice_stride, at.slices - i, at.length, to + i, lanes);
     }
@@ -46,24 +45,25 @@ void pack(const S* x, ptrdiff_t length_stride, ptrdiff_t slice_stride, const win
   }
 }
 
-/// The way back.
-template <class S>
-void unpack_block(const S* from, ptrdiff_t lanes, const window& at, S* out, ptrdiff_t length_stride,
-                  ptrdiff_t slice_stride) {
+/// The way back, through f(v, lane).
+template <class S, class Function>
+LOGZ_INLINE void unpack(const S* from, ptrdiff_t lanes, const window& at, S* out, ptrdiff_t length_stride,
+                        ptrdiff_t slice_stride, const Function& f) {
   constexpr ptrdiff_t w = width<S>;
   S* const to = out + at.first * slice_stride + at.start * length_stride;
   for (ptrdiff_t i = 0; i < at.slices; i += w) {
     const ptrdiff_t slices = at_most(at.slices - i, w);
     if (slice_stride == 1) {
-      for (ptrdiff_t l = 0; l < at.length; ++l)
-        store_up_to(to + l * length_stride + i, slices, load(from + l * lanes + i));
-    } else if (length_stride == 1) {
-      unpack_transposed(from + i, lanes, slices, at.length, to + i * slice_stride, slice_stride);
+      for (ptrdiff_t l = 0; l < at.length; ++l) {
+        store_up_to(to + l * length_stride + i, slices, f(load(from + l * lanes + i), i));
+      }
+    } else if (length_stride == 1 && at.length >= tile<S>) {
+      unpack_transposed(from + i, lanes, slices, at.length, to + i * slice_stride, slice_stride, f, i);
     } else {
       for (ptrdiff_t l = 0; l < at.length; ++l) {
-        for (ptrdiff_t s = 0; s < slices; ++s) {
-          to[l * length_stride + (i + s) * slice_stride] = from[l * lanes + i + s];
-        }
+        S lane[w];
+        store(lane, f(load(from + l * lanes + i), i));
+        for (ptrdiff_t s = 0; s < slices; ++s) to[l * length_stride + (i + s) * slice_stride] = lane[s];
       }
     }
   }
@@ -261,35 +261,31 @@ LOGZ_INLINE coefficients<S> coefficients_at(const group<S, panel_lanes<S>>& g, p
   return {load(g.high + i), load(g.low + i), load(g.factor + i)};
 }
 
-/// Writes a block of the panel through the map to where it belongs.
+template <class S, forward_op Op>
+struct map_lanes {
+  const group<S, panel_lanes<S>>& g;
+  LOGZ_INLINE vec<S> operator()(vec<S> v, ptrdiff_t lane) const {
+    return map<S, Op>(v, coefficients_at(g, lane));
+  }
+};
+
+/// Writes a block of the panel through the map to slices side by side.
 template <class S, forward_op Op, bool Stream>
-void unpack(panel<S>& p, const window& at) {
+void write_neighbours(const panel<S>& p, const window& at) {
   constexpr ptrdiff_t w = width<S>;
   const forward_call<S>& call = p.call();
-  S* const out = call.out + at.first * call.out_slice + at.start * call.out_length;
-  if (call.out_slice == 1) {
-    const ptrdiff_t whole = at.slices / w * w;
-    for (ptrdiff_t l = 0; l < at.length; ++l) {
-      const S* const row = p.x + l * p.lanes;
-      S* const to = out + l * call.out_length;
-      for (ptrdiff_t i = 0; i < whole; i += w) {
-        put<S, Stream>(to + i, map<S, Op>(load(row + i), coefficients_at(p.g, i)));
-      }
-      if (whole < at.slices) {
-        store_first(to + whole, at.slices - whole,
-                    map<S, Op>(load(row + whole), coefficients_at(p.g, whole)));
-      }
+  S* const out = call.out + at.first + at.start * call.out_length;
+  const ptrdiff_t whole = at.slices / w * w;
+  for (ptrdiff_t l = 0; l < at.length; ++l) {
+    const S* const row = p.x + l * p.lanes;
+    S* const to = out + l * call.out_length;
+    for (ptrdiff_t i = 0; i < whole; i += w) {
+      put<S, Stream>(to + i, map<S, Op>(load(row + i), coefficients_at(p.g, i)));
     }
-    return;
-  }
-  for (ptrdiff_t i = 0; i < p.lanes; i += w) {
-    const coefficients<S> with = coefficients_at(p.g, i);
-    for (ptrdiff_t l = 0; l < at.length; ++l) {
-      S* const v = p.x + l * p.lanes + i;
-      store(v, map<S, Op>(load(v), with));
+    if (whole < at.slices) {
+      store_first(to + whole, at.slices - whole, map<S, Op>(load(row + whole), coefficients_at(p.g, whole)));
     }
   }
-  unpack_block(p.x, p.lanes, at, call.out, call.out_length, call.out_slice);
 }
 
 /// A reference that is NaN spreads, whatever the slice holds.
@@ -322,8 +318,8 @@ void clear_empty(panel<S>& p) {
   }
 }
 
-template <class S, forward_op Op, bool Stream>
-void one_panel(panel<S>& p) {
+template <class S, forward_op Op>
+void one_panel(panel<S>& p, bool streams) {
   constexpr ptrdiff_t w = width<S>;
   constexpr terms which = summed<Op>;
   const forward_call<S>& call = p.call();
@@ -336,11 +332,7 @@ void one_panel(panel<S>& p) {
     store(p.g.exponent + i, z.exponent);
     store_totals(z.sum, p.g.sum + i, p.g.rest + i);
   }
-  if constexpr (which == terms::all) {
-    finish_softmax(p.g, p.lanes);
-  } else {
-    finish_log(p.g, p.lanes);
-  }
+  finish<which>(p.g, p.lanes);
   if constexpr (Op == forward_op::logsumexp) {
     for (ptrdiff_t i = 0; i < p.slices; ++i) {
       const S* const slice = call.x + (p.first + i) * call.x_slice;
@@ -357,7 +349,13 @@ void one_panel(panel<S>& p) {
       if (prepared) prepare_columns(p, at.length);
       if constexpr (which == terms::all) sum_columns<S, which>(p, at.length);  // exp once more
     }
-    unpack<S, Op, Stream>(p, at);
+    if (streams) {
+      write_neighbours<S, Op, true>(p, at);
+    } else if (call.out_slice == 1) {
+      write_neighbours<S, Op, false>(p, at);
+    } else {
+      unpack(p.x, p.lanes, at, call.out, call.out_length, call.out_slice, map_lanes<S, Op>{p.g});
+    }
   }
   if constexpr (Op == forward_op::logsumexp_backward) clear_empty(p);
 }
@@ -377,11 +375,11 @@ void panels(const forward_call<S>& call) {
   panel<S> p;
   p.of = &call;
   p.x = call.scratch;
-  ptrdiff_t lanes = call.scratch_size / (call.length + overhang<S>) / line * line;
+  ptrdiff_t lanes = call.scratch_size / (call.length + overhang) / line * line;
   p.block = call.length;
   if (lanes == 0) {
     lanes = panel_lanes<S>;
-    p.block = (call.scratch_size / lanes - overhang<S>) / flush_step * flush_step;
+    p.block = (call.scratch_size / lanes - overhang) / flush_step * flush_step;
   }
   lanes = at_most(lanes, panel_lanes<S>);
   const bool streams =
@@ -389,11 +387,7 @@ void panels(const forward_call<S>& call) {
   for (p.first = 0; p.first < call.count; p.first += lanes) {
     p.slices = at_most(call.count - p.first, lanes);
     p.lanes = (p.slices + width<S> - 1) / width<S> * width<S>;
-    if (streams) {
-      one_panel<S, Op, true>(p);
-    } else {
-      one_panel<S, Op, false>(p);
-    }
+    one_panel<S, Op>(p, streams);
   }
   if (streams) stream_fence();
 }

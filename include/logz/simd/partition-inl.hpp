@@ -220,27 +220,23 @@ LOGZ_INLINE vec<double> log1p(vec<double> s) {
   return k_ln2 + (2.0 * f + (2.0 * f * tail + lost));
 }
 
-/// 1 / Z as high + low.
-template <int Count>
-LOGZ_INLINE void finish_softmax(group<float, Count>& g, ptrdiff_t count) {
-  for (ptrdiff_t i = 0; i < count; i += width<double>) {
-    const vec<double> inverse = 1.0 / load(g.sum + i);
-    narrow(g.high + i, inverse);
-    narrow(g.low + i, inverse - widen(g.high + i));
-  }
+/// 1 / Z as high + low, for a vector of doubles at a time.
+LOGZ_INLINE void invert(const double* sum, const double*, float* high, float* low) {
+  const vec<double> inverse = 1.0 / load(sum), rounded = rounded_to_float(inverse);
+  narrow(high, rounded);
+  narrow(low, inverse - rounded);
 }
 
 /// log Z = top + log1p(others / exp(top)) as high + low: high is log Z rounded, low the rest of it, found from the
 /// terms so that it keeps its digits where high is the maximum itself.
-template <int Count>
-LOGZ_INLINE void finish_log(group<float, Count>& g, ptrdiff_t count) {
-  for (ptrdiff_t i = 0; i < count; i += width<double>) {
-    const vec<double> top = widen(g.top + i);
-    const vec<double> one_over = value(exp_parts(-top, -widen(g.exponent + i)));
-    const vec<double> excess = log1p(load(g.sum + i) * one_over);
-    narrow(g.high + i, top + excess);
-    narrow(g.low + i, opaque_vector(top - widen(g.high + i)) + excess);
-  }
+LOGZ_INLINE void find_log(const float* at_top, const float* exponent, const double* sum, const double*,
+                          float* high, float* low) {
+  const vec<double> top = widen(at_top);
+  const vec<double> one_over = value(exp_parts(-top, -widen(exponent)));
+  const vec<double> excess = log1p(load(sum) * one_over);
+  const vec<double> rounded = rounded_to_float(top + excess);
+  narrow(high, rounded);
+  narrow(low, opaque_vector(top - rounded) + excess);
 }
 
 LOGZ_INLINE void store_totals(const lane_sum<double>& sum, double* total, double* rest) {
@@ -298,28 +294,35 @@ LOGZ_INLINE lane_sum<double> log1p(const lane_sum<double>& s) {
   return {total, lost};
 }
 
-template <int Count>
-LOGZ_INLINE void finish_softmax(group<double, Count>& g, ptrdiff_t count) {
-  for (ptrdiff_t i = 0; i < count; i += width<double>) {
-    const lane_sum<double> one = {all(1.0), vec<double>{}};
-    const lane_sum<double> inverse = quotient(one, {load(g.sum + i), load(g.rest + i)});
-    store(g.high + i, inverse.high);
-    store(g.low + i, inverse.low);
-  }
+LOGZ_INLINE void invert(const double* sum, const double* rest, double* high, double* low) {
+  const lane_sum<double> one = {all(1.0), vec<double>{}};
+  const lane_sum<double> inverse = quotient(one, {load(sum), load(rest)});
+  store(high, inverse.high);
+  store(low, inverse.low);
 }
-template <int Count>
-LOGZ_INLINE void finish_log(group<double, Count>& g, ptrdiff_t count) {
+LOGZ_INLINE void find_log(const double* at_top, const double* exponent, const double* sum, const double* rest,
+                          double* high, double* low) {
+  // exp(top), its two parts added without error.
+  const vec<double> top = load(at_top);
+  const parts<double> e = exp_parts(top, load(exponent));
+  const vec<double> product = e.t * e.p;
+  const vec<double> joined = opaque_vector(e.t + product);
+  const lane_sum<double> one = {joined, product - opaque_vector(joined - e.t)};
+  const lane_sum<double> excess = log1p(quotient({load(sum), load(rest)}, one));
+  vec<double> lost = excess.low;
+  store(high, two_sum<vec<double>>(top, excess.high, lost));
+  store(low, lost);
+}
+
+/// The coefficients of a group's first `count` slices: 1 / Z, or log Z where one number was left out of the sum.
+template <terms Which, class S, int Count>
+LOGZ_INLINE void finish(group<S, Count>& g, ptrdiff_t count) {
   for (ptrdiff_t i = 0; i < count; i += width<double>) {
-    // exp(top), its two parts added without error.
-    const vec<double> top = load(g.top + i);
-    const parts<double> e = exp_parts(top, load(g.exponent + i));
-    const vec<double> product = e.t * e.p;
-    const vec<double> joined = opaque_vector(e.t + product);
-    const lane_sum<double> one = {joined, product - opaque_vector(joined - e.t)};
-    const lane_sum<double> excess = log1p(quotient({load(g.sum + i), load(g.rest + i)}, one));
-    vec<double> low = excess.low;
-    store(g.high + i, two_sum<vec<double>>(top, excess.high, low));
-    store(g.low + i, low);
+    if constexpr (Which == terms::all) {
+      invert(g.sum + i, g.rest + i, g.high + i, g.low + i);
+    } else {
+      find_log(g.top + i, g.exponent + i, g.sum + i, g.rest + i, g.high + i, g.low + i);
+    }
   }
 }
 

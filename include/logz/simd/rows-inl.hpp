@@ -95,23 +95,25 @@ bool find_partition(partition<S>& z, const forward_call<S>& call, const S* x, pt
 }
 
 /// exp once more and through the map, block by block, for rows that could not keep theirs.
-template <class S, forward_op Op, bool Stream>
+template <class S, forward_op Op>
 void row_remake(partition<S> z, const forward_call<S>& call, const S* x, S* to, const coefficients<S>& with,
-                bool prepared) {
+                bool prepared, bool streams) {
   for (ptrdiff_t l = 0; l < call.length; l += block_length<S>) {
     const ptrdiff_t n = at_most(call.length - l, block_length<S>);
     if (prepared) row_prepare(x + l, n, call.negate, S(z.shift[0]), call.scratch);
     row_sum<S, terms::all>(z, prepared ? call.scratch : x + l, n, call.scratch);
-    row_map<S, Op, Stream>(call.scratch, to + l, n, with);
+    row_map<S, Op>(call.scratch, to + l, n, with, streams);
   }
 }
 
-template <class S, forward_op Op, bool Stream>
-void rows_in_groups(const forward_call<S>& call) {
+template <class S, forward_op Op>
+void rows(const forward_call<S>& call) {
   constexpr int most = 8;
   constexpr terms which = summed<Op>;
   const ptrdiff_t n = call.length;
   const bool keep = which == terms::all && n <= kept_length<S>;
+  // Exponentials kept in the result are in the cache when they are scaled: streaming them was measured to gain nothing.
+  const bool streams = call.stream && !keep && Op != forward_op::logsumexp;
   // As many rows at a time as 64 KiB hold: they share divisions and logarithms, and stay in L2 until the map.
   const ptrdiff_t fitting = 65536 / static_cast<ptrdiff_t>(sizeof(S)) / n;
   const ptrdiff_t at_once = fitting < 1 ? 1 : at_most(fitting, most);
@@ -132,11 +134,7 @@ void rows_in_groups(const forward_call<S>& call) {
       total_of_lanes(z.sum, g.sum[r], g.rest[r]);
     }
     fill_up(g, rows);
-    if constexpr (which == terms::all) {
-      finish_softmax(g, rows);
-    } else {
-      finish_log(g, rows);
-    }
+    finish<which>(g, rows);
     for (ptrdiff_t r = 0; r < rows; ++r) {
       const S* const x = call.x + (i + r) * call.x_slice;
       S* const out = call.out + (i + r) * call.out_slice;
@@ -148,7 +146,7 @@ void rows_in_groups(const forward_call<S>& call) {
       if constexpr (Op == forward_op::log_softmax) {
         // Far from 0: x - top is exact, and log Z - top has digits of its own.
         if (g.shift[r] != 0) with = {all(g.shift[r]), all(g.high[r]), all(S(1))};
-        row_map<S, Op, Stream>(x, out, n, with);
+        row_map<S, Op>(x, out, n, with, streams);
         continue;
       }
       if constexpr (Op == forward_op::logsumexp_backward) {
@@ -161,24 +159,13 @@ void rows_in_groups(const forward_call<S>& call) {
         }
       }
       if (kept[r] != nullptr) {
-        row_map<S, Op, Stream>(kept[r], out, n, with);
+        row_map<S, Op>(kept[r], out, n, with, false);
       } else {
-        row_remake<S, Op, Stream>(z, call, x, out, with, prepared);  // a group of one
+        row_remake<S, Op>(z, call, x, out, with, prepared, streams);  // a group of one
       }
     }
   }
-}
-
-template <class S, forward_op Op>
-void rows(const forward_call<S>& call) {
-  // Exponentials kept in the result are in the cache when they are scaled: streaming them was measured to gain nothing.
-  const bool keeps = summed<Op> == terms::all && call.length <= kept_length<S>;
-  if (call.stream && !keeps && Op != forward_op::logsumexp) {
-    rows_in_groups<S, Op, true>(call);
-    stream_fence();
-  } else {
-    rows_in_groups<S, Op, false>(call);
-  }
+  if (streams) stream_fence();
 }
 
 }  // namespace LOGZ_TARGET
