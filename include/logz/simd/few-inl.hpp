@@ -49,6 +49,62 @@ LOGZ_INLINE void set_aside_in_order(vec<S>& tops, vec<S>& x) {
   tops = all(after[w - 1]);
 }
 
+/// The coefficients of one slice.
+template <terms Which, class S>
+LOGZ_INLINE coefficients<S> coefficients_of(const slice_sum<S>& total, S top, vec<S> exponent) {
+  constexpr ptrdiff_t w = width<S>;
+  S high[w], low[w], tops[w], exponents[w];
+  double sum[w], rest[w];
+  store(sum, all(total.high));
+  store(rest, all(total.rest));
+  if constexpr (Which == terms::all) {
+    invert(sum, rest, high, low);
+  } else {
+    store(tops, all(top));
+    store(exponents, exponent);
+    find_log(tops, exponents, sum, rest, high, low);
+  }
+  return {all(high[0]), all(low[0]), all(S(1))};
+}
+
+/// A slice of no more numbers than two vectors, side by side: the same as below without its loops. False, and nothing
+/// done, where the maximum is not an ordinary number.
+template <class S, forward_op Op>
+LOGZ_INLINE bool two_vectors(const S* x, S* out, ptrdiff_t n) {
+  constexpr ptrdiff_t w = width<S>;
+  constexpr terms which = summed<Op>;
+  constexpr span<S> with = span_of<S, Op>;
+  const vec<S> least = all(-std::numeric_limits<S>::infinity());
+  const vec<S> first = load_up_to(x, n, least), second = load_up_to(x + w, n - w, least);
+  const S top = max_of_lanes<S>(larger<vec<S>>(second, larger<vec<S>>(first, least)));
+  if (!(top < range<S>::limit && top > -range<S>::limit)) return false;
+  const vec<S> exponent = exponent_for<S>(all(top), with.bias);
+  vec<S> a = first, b = second, tops = least;
+  if constexpr (which == terms::others) {
+    set_aside_in_order<S>(tops, a);
+    set_aside_in_order<S>(tops, b);
+  }
+  split_pairs<S>(a, b, every_lane<S>{});
+  lane_sum<S> pairs;
+  clear(pairs);
+  add_exp<S, which>(pairs, exponent, all<S>(top - with.reach), a, b);
+  slice_sum<S> total;
+  add_pairs<which>(total, pairs, (n + 1) / 2);
+  flush(total);
+  const coefficients<S> c = coefficients_of<which>(total, top, exponent);
+  if constexpr (Op == forward_op::logsumexp) {
+    *out = S(c.high[0] + c.low[0]);
+  } else if constexpr (which == terms::all) {
+    join_pairs<S>(a, b, every_lane<S>{});
+    store_up_to(out, n, map<S, Op>(a, c));
+    store_up_to(out + w, n - w, map<S, Op>(b, c));
+  } else {
+    store_up_to(out, n, map<S, Op>(first, c));
+    store_up_to(out + w, n - w, map<S, Op>(second, c));
+  }
+  return true;
+}
+
 template <class S, forward_op Op>
 void one_short_slice(const forward_call<S>& call, ptrdiff_t slice) {
   constexpr ptrdiff_t w = width<S>;
@@ -99,23 +155,11 @@ void one_short_slice(const forward_call<S>& call, ptrdiff_t slice) {
     if (which == terms::others && ((l + chunk) % flush_step == 0 || l + chunk >= n)) flush(total);
   }
   const S top = reference - z.shift[0];
-  S high[w], low[w];
-  double sum[w], rest[w];
-  store(sum, all(total.high));
-  store(rest, all(total.rest));
-  if constexpr (which == terms::all) {
-    invert(sum, rest, high, low);
-  } else {
-    S tops_of_lanes[w], exponents[w];
-    store(tops_of_lanes, all(top));
-    store(exponents, z.exponent);
-    find_log(tops_of_lanes, exponents, sum, rest, high, low);
-  }
+  coefficients<S> with = coefficients_of<which>(total, top, z.exponent);
   if constexpr (Op == forward_op::logsumexp) {
-    *out = log_z(x, n, call.x_length, top, z.shift[0], high[0], low[0]);
+    *out = log_z(x, n, call.x_length, top, z.shift[0], with.high[0], with.low[0]);
     return;
   }
-  coefficients<S> with = {all(high[0]), all(low[0]), all(S(1))};
   if constexpr (backward) {
     set_factor<S>(with, all(is_nan(double(reference)) ? reference : call.factor[slice * call.factor_slice]));
   }
@@ -138,7 +182,17 @@ void one_short_slice(const forward_call<S>& call, ptrdiff_t slice) {
 
 template <class S, forward_op Op>
 void few_short_slices(const forward_call<S>& call) {
-  for (ptrdiff_t i = 0; i < call.count; ++i) one_short_slice<S, Op>(call, i);
+  const bool side_by_side = call.x_length == 1 && (Op == forward_op::logsumexp || call.out_length == 1);
+  const bool plain = Op != forward_op::logsumexp_backward && side_by_side && !call.negate;
+  for (ptrdiff_t i = 0; i < call.count; ++i) {
+    if constexpr (Op != forward_op::logsumexp_backward) {
+      if (plain && call.length <= 2 * width<S> &&
+          two_vectors<S, Op>(call.x + i * call.x_slice, call.out + i * call.out_slice, call.length)) {
+        continue;
+      }
+    }
+    one_short_slice<S, Op>(call, i);
+  }
 }
 
 }  // namespace LOGZ_TARGET

@@ -21,10 +21,10 @@ namespace LOGZ_TARGET {
 template <class S, forward_op Op>
 void forward(const forward_call<S>& call) {
   const bool contiguous = call.x_length == 1 && (Op == forward_op::logsumexp || call.out_length == 1);
-  if (contiguous && call.length > short_length<S>) {
-    rows<S, Op>(call);
-  } else if (call.count <= 2 && call.length <= few_length<S>) {
+  if (call.count <= 2 && call.length <= (contiguous ? short_length<S> : few_length<S>)) {
     few_short_slices<S, Op>(call);
+  } else if (contiguous && call.length > short_length<S>) {
+    rows<S, Op>(call);
   } else {
     panels<S, Op>(call);
   }
