@@ -40,9 +40,23 @@ LOGZ_INLINE vec<double> load_first(const double* p, ptrdiff_t n, vec<double> res
 #endif
   return taken != 0 ? v : rest;
 }
-template <class S>
-LOGZ_INLINE void store_first(S* p, ptrdiff_t n, vec<S> v) {
-  store_first_by_halves(p, n, v);
+LOGZ_INLINE void store_first(float* p, ptrdiff_t n, vec<float> v) {
+  const bits<float> taken = bits<float>(bits<float>{0, 1, 2, 3, 4, 5, 6, 7} < static_cast<std::uint32_t>(n));
+#if LOGZ_GCC_BUILTINS
+  typedef int mask __attribute__((vector_size(32)));
+  __builtin_ia32_maskstoreps256(reinterpret_cast<vec<float>*>(p), mask(taken), v);
+#else
+  _mm256_maskstore_ps(p, __m256i(taken), v);
+#endif
+}
+LOGZ_INLINE void store_first(double* p, ptrdiff_t n, vec<double> v) {
+  const bits<double> taken = bits<double>(bits<double>{0, 1, 2, 3} < static_cast<std::uint64_t>(n));
+#if LOGZ_GCC_BUILTINS
+  typedef long long mask __attribute__((vector_size(32)));
+  __builtin_ia32_maskstorepd256(reinterpret_cast<vec<double>*>(p), mask(taken), v);
+#else
+  _mm256_maskstore_pd(p, __m256i(taken), v);
+#endif
 }
 /// Past the caches; p is aligned to a vector.
 LOGZ_INLINE void stream(float* p, vec<float> v) {

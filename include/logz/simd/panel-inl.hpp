@@ -17,30 +17,45 @@ struct window {
   ptrdiff_t first, slices, start, length;
 };
 
-/// Copies a window into rows of a panel, lane = slice. Lanes without a slice get something harmless.
+/// The slices of a panel's vectors: the last one overlaps the one before rather than be filled in part, unless it is
+/// the only one. `lane` is the first of a vector.
+template <class S>
+LOGZ_INLINE ptrdiff_t slice_at(ptrdiff_t lane, ptrdiff_t slices) {
+  return slices < width<S> ? lane : at_most(lane, slices - width<S>);
+}
+template <class S>
+LOGZ_INLINE ptrdiff_t lane_of(ptrdiff_t slice, ptrdiff_t slices) {
+  const ptrdiff_t whole = slices / width<S> * width<S>;
+  return slice < whole || whole == 0 ? slice : slice + whole + width<S> - slices;
+}
+
+/// Copies a window into rows of a panel. Lanes without a slice get something harmless.
 template <class S>
 void pack(const S* x, ptrdiff_t length_stride, ptrdiff_t slice_stride, const window& at, S* to,
           ptrdiff_t lanes) {
   constexpr ptrdiff_t w = width<S>;
   const S* const from = x + at.first * slice_stride + at.start * length_stride;
   if (slice_stride == 1) {
-    const ptrdiff_t whole = at.slices / w * w;
+    const ptrdiff_t whole = at.slices / w * w, last = slice_at<S>(lanes - w, at.slices);
     for (ptrdiff_t l = 0; l < at.length; ++l) {
       const S* const row = from + l * length_stride;
       S* const out = to + l * lanes;
       for (ptrdiff_t i = 0; i < whole; i += w) store(out + i, load(row + i));
-      if (whole < at.slices) store(out + whole, load_first(row + whole, at.slices - whole, vec<S>{}));
-      for (ptrdiff_t i = (at.slices + w - 1) / w * w; i < lanes; i += w) store(out + i, vec<S>{});
+      if (whole < lanes) store(out + whole, load_up_to(row + last, at.slices - last, vec<S>{}));
     }
-  } else if (length_stride == 1 && at.length >= tile<S>) {
-    for (ptrdiff_t i = 0; i < lanes; i += w) {
-      pack_transposed(from + i * slice_stride, slice_stride, at.slices - i, at.length, to + i, lanes);
+    return;
+  }
+  for (ptrdiff_t i = 0; i < lanes; i += w) {
+    const ptrdiff_t slice = slice_at<S>(i, at.slices), slices = at_most(at.slices - slice, w);
+    const S* const column = from + slice * slice_stride;
+    if (length_stride == 1 && at.length >= tile<S>) {
+      pack_transposed(column, slice_stride, slices, at.length, to + i, lanes);
+      continue;
     }
-  } else {
     for (ptrdiff_t l = 0; l < at.length; ++l) {
-      for (ptrdiff_t i = 0; i < at.slices; ++i)
-        to[l * lanes + i] = from[l * length_stride + i * slice_stride];
-      for (ptrdiff_t i = at.slices; i < lanes; ++i) to[l * lanes + i] = 0;
+      for (ptrdiff_t s = 0; s < w; ++s) {
+        to[l * lanes + i + s] = column[l * length_stride + at_most(s, slices - 1) * slice_stride];
+      }
     }
   }
 }
@@ -50,20 +65,20 @@ template <class S, class Function>
 LOGZ_INLINE void unpack(const S* from, ptrdiff_t lanes, const window& at, S* out, ptrdiff_t length_stride,
                         ptrdiff_t slice_stride, const Function& f) {
   constexpr ptrdiff_t w = width<S>;
-  S* const to = out + at.first * slice_stride + at.start * length_stride;
-  for (ptrdiff_t i = 0; i < at.slices; i += w) {
-    const ptrdiff_t slices = at_most(at.slices - i, w);
+  for (ptrdiff_t i = 0; i < lanes; i += w) {
+    const ptrdiff_t slice = slice_at<S>(i, at.slices), slices = at_most(at.slices - slice, w);
+    S* const to = out + (at.first + slice) * slice_stride + at.start * length_stride;
     if (slice_stride == 1) {
       for (ptrdiff_t l = 0; l < at.length; ++l) {
-        store_up_to(to + l * length_stride + i, slices, f(load(from + l * lanes + i), i));
+        store_up_to(to + l * length_stride, slices, f(load(from + l * lanes + i), i));
       }
     } else if (length_stride == 1 && at.length >= tile<S>) {
-      unpack_transposed(from + i, lanes, slices, at.length, to + i * slice_stride, slice_stride, f, i);
+      unpack_transposed(from + i, lanes, slices, at.length, to, slice_stride, f, i);
     } else {
       for (ptrdiff_t l = 0; l < at.length; ++l) {
         S lane[w];
         store(lane, f(load(from + l * lanes + i), i));
-        for (ptrdiff_t s = 0; s < slices; ++s) to[l * length_stride + (i + s) * slice_stride] = lane[s];
+        for (ptrdiff_t s = 0; s < slices; ++s) to[l * length_stride + s * slice_stride] = lane[s];
       }
     }
   }
@@ -275,15 +290,15 @@ void write_neighbours(const panel<S>& p, const window& at) {
   constexpr ptrdiff_t w = width<S>;
   const forward_call<S>& call = p.call();
   S* const out = call.out + at.first + at.start * call.out_length;
-  const ptrdiff_t whole = at.slices / w * w;
+  const ptrdiff_t whole = at.slices / w * w, last = slice_at<S>(p.lanes - w, at.slices);
   for (ptrdiff_t l = 0; l < at.length; ++l) {
     const S* const row = p.x + l * p.lanes;
     S* const to = out + l * call.out_length;
     for (ptrdiff_t i = 0; i < whole; i += w) {
       put<S, Stream>(to + i, map<S, Op>(load(row + i), coefficients_at(p.g, i)));
     }
-    if (whole < at.slices) {
-      store_first(to + whole, at.slices - whole, map<S, Op>(load(row + whole), coefficients_at(p.g, whole)));
+    if (whole < p.lanes) {
+      store_up_to(to + last, at.slices - last, map<S, Op>(load(row + whole), coefficients_at(p.g, whole)));
     }
   }
 }
@@ -292,7 +307,8 @@ void write_neighbours(const panel<S>& p, const window& at) {
 template <class S>
 void read_factors(panel<S>& p) {
   for (ptrdiff_t i = 0; i < p.lanes; ++i) {
-    const ptrdiff_t slice = p.first + at_most(i, p.slices - 1);
+    const ptrdiff_t vector = i / width<S> * width<S>;
+    const ptrdiff_t slice = p.first + at_most(slice_at<S>(vector, p.slices) + i - vector, p.slices - 1);
     const S reference = p.call().reference[slice * p.call().reference_slice];
     p.g.reference[i] = reference;
     p.g.factor[i] = is_nan(double(reference)) ? reference : p.call().factor[slice * p.call().factor_slice];
@@ -312,7 +328,7 @@ void apply_factors(panel<S>& p) {
 template <class S>
 void clear_empty(panel<S>& p) {
   for (ptrdiff_t i = 0; i < p.slices; ++i) {
-    if (p.g.reference[i] != -std::numeric_limits<S>::infinity()) continue;
+    if (p.g.reference[lane_of<S>(i, p.slices)] != -std::numeric_limits<S>::infinity()) continue;
     S* const out = p.call().out + (p.first + i) * p.call().out_slice;
     for (ptrdiff_t l = 0; l < p.call().length; ++l) out[l * p.call().out_length] = 0;
   }
@@ -336,8 +352,9 @@ void one_panel(panel<S>& p, bool streams) {
   if constexpr (Op == forward_op::logsumexp) {
     for (ptrdiff_t i = 0; i < p.slices; ++i) {
       const S* const slice = call.x + (p.first + i) * call.x_slice;
-      call.out[(p.first + i) * call.out_slice] =
-          log_z(slice, call.length, call.x_length, p.g.top[i], p.g.shift[i], p.g.high[i], p.g.low[i]);
+      const ptrdiff_t lane = lane_of<S>(i, p.slices);
+      call.out[(p.first + i) * call.out_slice] = log_z(slice, call.length, call.x_length, p.g.top[lane],
+                                                       p.g.shift[lane], p.g.high[lane], p.g.low[lane]);
     }
     return;
   }
