@@ -97,6 +97,24 @@ TEST_CASE_TEMPLATE("accuracy: one entry dominates, in every lane in turn", T, fl
   }
 }
 
+// The reference of a slice is a maximum of samples; a number too far above them takes another. Beyond 2 MiB softmax
+// does not keep its exponentials.
+TEST_CASE_TEMPLATE("accuracy: one number far above all samples", T, float, double) {
+  for (const std::size_t n : sizes{17, 40, 70, 300, 1000, 5000, 600000}) {
+    auto slice = normal_slices<T>(1, n, 3)[0];
+    for (const std::size_t at : sizes{1, n / 2 + 1, n - 1}) {
+      const T before = slice[at];
+      for (const double rise : {25., 35., 45., 600., 3e4}) {
+        slice[at] = static_cast<T>(rise);
+        check(slice, "far above");
+        if (n > 5000) break;
+      }
+      slice[at] = before;
+      if (n > 5000) break;
+    }
+  }
+}
+
 TEST_CASE_TEMPLATE("accuracy: ties, equal slices far from 0, sorted slices", T, float, double) {
   for (const std::size_t n : sizes{2, 3, 7, 10, 33, 64, 65, 1000, 5000}) {
     auto slice = normal_slices<T>(1, n, 3)[0];

@@ -51,38 +51,58 @@ TEST_CASE_TEMPLATE("cpu_target: all of them meet the contract in one program", T
   CHECK(logz::set_cpu_target(before));
 }
 
-TEST_CASE_TEMPLATE("cpu_target: on each, a slice alone has the bits it has among others", T, float, double) {
-  using Rows = matrix<T, Eigen::RowMajor>;
+namespace {
+
+template <class T, int Order>
+void check_alone_among_others(std::size_t n, double offset) {
+  using Matrix = matrix<T, Order>;
   using Row = Eigen::Matrix<T, 1, Eigen::Dynamic>;
-  const cpu_target before = logz::active_cpu_target();
   const auto same = [](const auto& a, const auto& b) {
     return ((a.array() == b.array()) || (a.array().isNaN() && b.array().isNaN())).all();
   };
+  Matrix x = matrix_of<T, Order, Eigen::Horizontal>(normal_slices<T>(20, n, 9, offset));
+  const auto last = static_cast<Index>(n) - 1;
+  x(1, last / 2) = -std::numeric_limits<T>::infinity();
+  x(2, last) = std::numeric_limits<T>::infinity();
+  x(3, 0) = std::numeric_limits<T>::quiet_NaN();
+  x.row(4).setConstant(-std::numeric_limits<T>::infinity());
+  x(5, last / 3) = static_cast<T>(offset + 700);  // far above any sample
+  const Matrix p = logz::softmax(x.rowwise()), q = logz::softmin(x.rowwise()),
+               lp = logz::log_softmax(x.rowwise());
+  const Eigen::Matrix<T, Eigen::Dynamic, 1> lz = logz::logsumexp(x.rowwise());
+  const Matrix dx = logz::logsumexp_backward(lz, x.rowwise(), lz);
+  CAPTURE(n);
+  CAPTURE(offset);
+  for (Index i = 0; i < x.rows(); ++i) {
+    CAPTURE(i);
+    const Row alone = logz::softmax(x.row(i)), min_alone = logz::softmin(x.row(i)),
+              log_alone = logz::log_softmax(x.row(i));
+    const Row dx_alone = logz::logsumexp_backward(lz(i), x.row(i), lz(i));
+    CHECK(same(alone, p.row(i)));
+    CHECK(same(min_alone, q.row(i)));
+    CHECK(same(log_alone, lp.row(i)));
+    CHECK(same(dx_alone, dx.row(i)));
+    CHECK(same(Eigen::Matrix<T, 1, 1>(T(logz::logsumexp(x.row(i)))), lz.segment(i, 1)));
+  }
+  const Matrix three = logz::softmax(x.middleRows(3, 3).rowwise());
+  CHECK(same(three, p.middleRows(3, 3)));
+  Matrix in_place = x;
+  in_place = logz::softmax(in_place.rowwise());
+  CHECK(same(in_place, p));
+}
+
+}  // namespace
+
+TEST_CASE_TEMPLATE("cpu_target: on each, a slice alone has the bits it has among others", T, float, double) {
+  const cpu_target before = logz::active_cpu_target();
+  std::vector<std::size_t> lengths{100, 224, 225, 300, 1000, 1024, 1025};
+  for (std::size_t n = 1; n <= 70; ++n) lengths.push_back(n);
   for (const cpu_target target : logz::supported_cpu_targets()) {
     REQUIRE(logz::set_cpu_target(target));
-    for (std::size_t n = 1; n <= 70; ++n) {
+    for (const std::size_t n : lengths) {
       for (const double offset : {0., 1e5}) {
-        Rows x = matrix_of<T, Eigen::RowMajor, Eigen::Horizontal>(normal_slices<T>(20, n, 9, offset));
-        const auto last = static_cast<Index>(n) - 1;
-        x(1, last / 2) = -std::numeric_limits<T>::infinity();
-        x(2, last) = std::numeric_limits<T>::infinity();
-        x(3, 0) = std::numeric_limits<T>::quiet_NaN();
-        x.row(4).setConstant(-std::numeric_limits<T>::infinity());
-        const Rows p = logz::softmax(x.rowwise()), q = logz::softmin(x.rowwise()),
-                   lp = logz::log_softmax(x.rowwise());
-        const Eigen::Matrix<T, Eigen::Dynamic, 1> lz = logz::logsumexp(x.rowwise());
-        const Rows dx = logz::logsumexp_backward(lz, x.rowwise(), lz);
-        for (Index i = 0; i < x.rows(); ++i) {
-          const Row row = x.row(i);
-          const Row alone = logz::softmax(row), min_alone = logz::softmin(row),
-                    log_alone = logz::log_softmax(row);
-          const Row dx_alone = logz::logsumexp_backward(lz(i), row, lz(i));
-          CHECK(same(alone, p.row(i)));
-          CHECK(same(min_alone, q.row(i)));
-          CHECK(same(log_alone, lp.row(i)));
-          CHECK(same(dx_alone, dx.row(i)));
-          CHECK(same(Eigen::Matrix<T, 1, 1>(T(logz::logsumexp(row))), lz.segment(i, 1)));
-        }
+        check_alone_among_others<T, Eigen::RowMajor>(n, offset);
+        check_alone_among_others<T, Eigen::ColMajor>(n, offset);
       }
     }
   }
