@@ -212,9 +212,9 @@ void backward_panels(const backward_call<S>& call) {
       for (ptrdiff_t start = 0; start < call.length; start += step) {
         const window at = {first, slices, start, at_most(call.length - start, step)};
         if (!direct && (pass == 0 || block < call.length)) {
-          pack(call.g, call.g_length, call.g_slice, at, call.scratch, lanes);
+          pack(call.g, call.g_length, call.g_slice, at, call.scratch, lanes, false);
           pack(call.y, call.y_length, call.y_slice, at, call.scratch + call.scratch_size / 2 / line * line,
-               lanes);
+               lanes, false);
         }
         if (pass == 0) {
           panel_sum<S, Op>(g, g_row, y, y_row, at.length, lanes, sum);
@@ -242,17 +242,17 @@ template <class S, backward_op Op>
 void backward(const backward_call<S>& call) {
   const bool contiguous = call.g_length == 1 && call.y_length == 1 && call.out_length == 1;
   if (contiguous && call.length > short_backward_length<S>) {
-    if (call.stream) {
+    if (call.in_memory) {
       backward_rows<S, Op, true>(call);
     } else {
       backward_rows<S, Op, false>(call);
     }
-  } else if (call.stream && can_stream(call.out, call.out_length, call.out_slice)) {
+  } else if (call.in_memory && can_stream(call.out, call.out_length, call.out_slice)) {
     backward_panels<S, Op, true>(call);
   } else {
     backward_panels<S, Op, false>(call);
   }
-  if (call.stream) stream_fence();
+  if (call.in_memory) stream_fence();
 }
 
 }  // namespace LOGZ_TARGET

@@ -28,9 +28,9 @@ struct forward_call {
   ptrdiff_t reference_slice;
   const S* factor;
   ptrdiff_t factor_slice;
-  bool negate;  // the functions of -x
-  bool stream;  // the result does not fit in the cache
-  S* scratch;   // scratch_size numbers, aligned to 64 bytes
+  bool negate;     // the functions of -x
+  bool in_memory;  // x and a result of its size do not fit in the cache
+  S* scratch;      // scratch_size numbers, aligned to 64 bytes
   ptrdiff_t scratch_size;
 };
 
@@ -48,7 +48,7 @@ struct backward_call {
   S* out;
   ptrdiff_t out_length;
   ptrdiff_t out_slice;
-  bool stream;
+  bool in_memory;
   S* scratch;
   ptrdiff_t scratch_size;
 };

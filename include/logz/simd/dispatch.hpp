@@ -100,14 +100,15 @@ bool exceeds_cache(ptrdiff_t length, ptrdiff_t count, int operands) {
 template <forward_op Op, class S>
 void run(forward_call<S>& call) {
   constexpr bool reduces = Op == forward_op::logsumexp;
-  call.stream = !reduces && exceeds_cache<S>(call.length, call.count, 2);
+  call.in_memory = exceeds_cache<S>(call.length, call.count, 2);
   const bool contiguous = call.x_length == 1 && (reduces || call.out_length == 1);
-  run(forward_kernels<Op, S>, call, !call.stream && (contiguous || is_little<S>(call.length, 1)));
+  run(forward_kernels<Op, S>, call,
+      (reduces || !call.in_memory) && (contiguous || is_little<S>(call.length, 1)));
 }
 
 template <backward_op Op, class S>
 void run(backward_call<S>& call) {
-  call.stream = exceeds_cache<S>(call.length, call.count, 3);
+  call.in_memory = exceeds_cache<S>(call.length, call.count, 3);
   const bool contiguous = call.g_length == 1 && call.y_length == 1 && call.out_length == 1;
   run(backward_kernels<Op, S>, call, contiguous || is_little<S>(call.length, 2));
 }

@@ -32,7 +32,7 @@ LOGZ_INLINE ptrdiff_t lane_of(ptrdiff_t slice, ptrdiff_t slices) {
 /// Copies a window into rows of a panel. Lanes without a slice get something harmless.
 template <class S>
 void pack(const S* x, ptrdiff_t length_stride, ptrdiff_t slice_stride, const window& at, S* to,
-          ptrdiff_t lanes) {
+          ptrdiff_t lanes, bool in_memory) {
   constexpr ptrdiff_t w = width<S>;
   const S* const from = x + at.first * slice_stride + at.start * length_stride;
   if (slice_stride == 1) {
@@ -40,7 +40,14 @@ void pack(const S* x, ptrdiff_t length_stride, ptrdiff_t slice_stride, const win
     for (ptrdiff_t l = 0; l < at.length; ++l) {
       const S* const row = from + l * length_stride;
       S* const out = to + l * lanes;
-      for (ptrdiff_t i = 0; i < whole; i += w) store(out + i, load(row + i));
+      for (ptrdiff_t i = 0; i < whole; i += w) {
+        // Rows lie in pages of their own, where the hardware does not look ahead: measured, a tenth to a quarter
+        // faster in memory and a tenth slower in cache.
+        if (in_memory && i % (64 / static_cast<ptrdiff_t>(sizeof(S))) == 0) {
+          __builtin_prefetch(row + i + 8 * length_stride);
+        }
+        store(out + i, load(row + i));
+      }
       if (whole < lanes) store(out + whole, load_up_to(row + last, at.slices - last, vec<S>{}));
     }
     return;
@@ -162,7 +169,7 @@ LOGZ_INLINE window block_at(const panel<S>& p, ptrdiff_t start) {
 
 template <class S>
 void pack_panel(panel<S>& p, const window& at) {
-  pack(p.call().x, p.call().x_length, p.call().x_slice, at, p.x, p.lanes);
+  pack(p.call().x, p.call().x_length, p.call().x_slice, at, p.x, p.lanes, p.call().in_memory);
   pad(p.x, at.length, p.lanes);
 }
 
@@ -224,7 +231,7 @@ bool take_samples(panel<S>& p, bool packed) {
                   samples = (n + step - 1) / step;
   if (!packed) {
     pack(p.call().x, p.call().x_length * step, p.call().x_slice, window{p.first, p.slices, 0, samples}, p.x,
-         p.lanes);
+         p.lanes, false);
     if (p.call().negate) prepare_columns(p, samples);
   }
   bool far = false;
@@ -400,7 +407,7 @@ void panels(const forward_call<S>& call) {
   }
   lanes = at_most(lanes, panel_lanes<S>);
   const bool streams =
-      call.stream && Op != forward_op::logsumexp && can_stream(call.out, call.out_length, call.out_slice);
+      call.in_memory && Op != forward_op::logsumexp && can_stream(call.out, call.out_length, call.out_slice);
   for (p.first = 0; p.first < call.count; p.first += lanes) {
     p.slices = at_most(call.count - p.first, lanes);
     p.lanes = (p.slices + width<S> - 1) / width<S> * width<S>;

@@ -113,7 +113,7 @@ void rows(const forward_call<S>& call) {
   const ptrdiff_t n = call.length;
   const bool keep = which == terms::all && n <= kept_length<S>;
   // Exponentials kept in the result are in the cache when they are scaled: streaming them was measured to gain nothing.
-  const bool streams = call.stream && !keep && Op != forward_op::logsumexp;
+  const bool streams = call.in_memory && !keep && Op != forward_op::logsumexp;
   // As many rows at a time as 64 KiB hold: they share divisions and logarithms, and stay in L2 until the map.
   const ptrdiff_t fitting = 65536 / static_cast<ptrdiff_t>(sizeof(S)) / n;
   const ptrdiff_t at_once = fitting < 1 ? 1 : at_most(fitting, most);
