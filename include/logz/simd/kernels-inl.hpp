@@ -11,6 +11,7 @@
 #include "contiguous-inl.hpp"
 #include "rows-inl.hpp"
 #include "transpose-inl.hpp"
+#include "pack-inl.hpp"
 #include "panel-inl.hpp"
 #include "few-inl.hpp"
 #include "backward-inl.hpp"
