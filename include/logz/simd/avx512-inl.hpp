@@ -64,38 +64,40 @@ LOGZ_INLINE void stream(double* p, vec<double> v) {
 #endif
 }
 
-/// 16 bytes, at any address.
-typedef float piece __attribute__((vector_size(16), aligned(4), may_alias));
-LOGZ_INLINE const piece& piece_at(const void* p) { return *static_cast<const piece*>(p); }
+/// 16 bytes, at any address. Copied: Clang forgets a lower alignment in a reference.
+typedef float piece __attribute__((vector_size(16)));
+LOGZ_INLINE piece load_piece(const void* p) {
+  piece v;
+  __builtin_memcpy(&v, p, sizeof v);
+  return v;
+}
+LOGZ_INLINE void store_piece(void* p, piece v) { __builtin_memcpy(p, &v, sizeof v); }
 
 template <int At>
 LOGZ_INLINE vec<float> with_piece(vec<float> v, const void* p) {
 #if LOGZ_GCC_BUILTINS
-  typedef float quarter __attribute__((vector_size(16)));
-  return __builtin_ia32_insertf32x4_mask(v, quarter(piece_at(p)), At, v, static_cast<unsigned short>(-1));
+  return __builtin_ia32_insertf32x4_mask(v, load_piece(p), At, v, static_cast<unsigned short>(-1));
 #else
-  return _mm512_insertf32x4(v, piece_at(p), At);
+  return _mm512_insertf32x4(v, load_piece(p), At);
 #endif
 }
 template <int At>
 LOGZ_INLINE void store_piece(void* p, vec<float> v) {
 #if LOGZ_GCC_BUILTINS
-  typedef float quarter __attribute__((vector_size(16)));
-  const quarter part = __builtin_ia32_extractf32x4_mask(v, At, quarter{}, static_cast<unsigned char>(-1));
+  const piece part = __builtin_ia32_extractf32x4_mask(v, At, piece{}, static_cast<unsigned char>(-1));
 #else
   const __m128 part = _mm512_extractf32x4_ps(v, At);
 #endif
-  *static_cast<piece*>(p) = part;
+  store_piece(p, part);
 }
 /// 16 bytes from p + row[0], p + row[tile], ... side by side.
 template <class S>
 LOGZ_INLINE vec<S> load_pieces(const S* p, const ptrdiff_t* row) {
   constexpr ptrdiff_t tile = 16 / sizeof(S);
 #if LOGZ_GCC_BUILTINS
-  typedef float quarter __attribute__((vector_size(16)));
-  const vec<float> first = __builtin_ia32_ps512_ps(quarter(piece_at(p + row[0])));
+  const vec<float> first = __builtin_ia32_ps512_ps(load_piece(p + row[0]));
 #else
-  const vec<float> first = _mm512_castps128_ps512(piece_at(p + row[0]));
+  const vec<float> first = _mm512_castps128_ps512(load_piece(p + row[0]));
 #endif
   return vec<S>(with_piece<3>(with_piece<2>(with_piece<1>(first, p + row[tile]), p + row[2 * tile]),
                               p + row[3 * tile]));
