@@ -74,32 +74,21 @@ LOGZ_INLINE void stream(double* p, vec<double> v) {
 #endif
 }
 
-/// 16 bytes, at any address. Copied: Clang forgets a lower alignment in a reference.
-typedef float piece __attribute__((vector_size(16)));
-LOGZ_INLINE piece load_piece(const void* p) {
-  piece v;
-  __builtin_memcpy(&v, p, sizeof v);
-  return v;
-}
-LOGZ_INLINE void store_piece(void* p, piece v) { __builtin_memcpy(p, &v, sizeof v); }
-
-/// 16 bytes from p + row[0], p + row[tile], ... side by side.
+/// 16 bytes from p + row[0], p + row[tile<S>], ... side by side.
 template <class S>
 LOGZ_INLINE vec<S> load_pieces(const S* p, const ptrdiff_t* row) {
-  constexpr ptrdiff_t tile = 16 / sizeof(S);
 #if LOGZ_GCC_BUILTINS
   typedef float half __attribute__((vector_size(16)));
-  const half first = load_piece(p + row[0]), second = load_piece(p + row[tile]);
+  const half first = load_piece(p + row[0]), second = load_piece(p + row[tile<S>]);
   return vec<S>(__builtin_ia32_vinsertf128_ps256(__builtin_ia32_ps256_ps(first), second, 1));
 #else
   return vec<S>(
-      _mm256_insertf128_ps(_mm256_castps128_ps256(load_piece(p + row[0])), load_piece(p + row[tile]), 1));
+      _mm256_insertf128_ps(_mm256_castps128_ps256(load_piece(p + row[0])), load_piece(p + row[tile<S>]), 1));
 #endif
 }
-/// Pieces 0, 1, ... of v to rows j, j + tile, ..., as far as they are below `rows`.
+/// Pieces 0, 1, ... of v to rows j, j + tile<S>, ..., as far as they are below `rows`.
 template <class S>
 LOGZ_INLINE void store_pieces(S* p, ptrdiff_t stride, ptrdiff_t j, ptrdiff_t rows, vec<S> v) {
-  constexpr ptrdiff_t tile = 16 / sizeof(S);
 #if LOGZ_GCC_BUILTINS
   const piece first = __builtin_ia32_ps_ps256(vec<float>(v));
   const piece second = __builtin_ia32_vextractf128_ps256(vec<float>(v), 1);
@@ -107,7 +96,7 @@ LOGZ_INLINE void store_pieces(S* p, ptrdiff_t stride, ptrdiff_t j, ptrdiff_t row
   const piece first = _mm256_castps256_ps128(__m256(v)), second = _mm256_extractf128_ps(__m256(v), 1);
 #endif
   if (j < rows) store_piece(p + j * stride, first);
-  if (j + tile < rows) store_piece(p + (j + tile) * stride, second);
+  if (j + tile<S> < rows) store_piece(p + (j + tile<S>)*stride, second);
 }
 
 /// A vector of floats as two of doubles.

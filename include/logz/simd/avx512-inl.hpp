@@ -64,15 +64,6 @@ LOGZ_INLINE void stream(double* p, vec<double> v) {
 #endif
 }
 
-/// 16 bytes, at any address. Copied: Clang forgets a lower alignment in a reference.
-typedef float piece __attribute__((vector_size(16)));
-LOGZ_INLINE piece load_piece(const void* p) {
-  piece v;
-  __builtin_memcpy(&v, p, sizeof v);
-  return v;
-}
-LOGZ_INLINE void store_piece(void* p, piece v) { __builtin_memcpy(p, &v, sizeof v); }
-
 template <int At>
 LOGZ_INLINE vec<float> with_piece(vec<float> v, const void* p) {
 #if LOGZ_GCC_BUILTINS
@@ -90,26 +81,24 @@ LOGZ_INLINE void store_piece(void* p, vec<float> v) {
 #endif
   store_piece(p, part);
 }
-/// 16 bytes from p + row[0], p + row[tile], ... side by side.
+/// 16 bytes from p + row[0], p + row[tile<S>], ... side by side.
 template <class S>
 LOGZ_INLINE vec<S> load_pieces(const S* p, const ptrdiff_t* row) {
-  constexpr ptrdiff_t tile = 16 / sizeof(S);
 #if LOGZ_GCC_BUILTINS
   const vec<float> first = __builtin_ia32_ps512_ps(load_piece(p + row[0]));
 #else
   const vec<float> first = _mm512_castps128_ps512(load_piece(p + row[0]));
 #endif
-  return vec<S>(with_piece<3>(with_piece<2>(with_piece<1>(first, p + row[tile]), p + row[2 * tile]),
-                              p + row[3 * tile]));
+  return vec<S>(with_piece<3>(with_piece<2>(with_piece<1>(first, p + row[tile<S>]), p + row[2 * tile<S>]),
+                              p + row[3 * tile<S>]));
 }
-/// Pieces 0, 1, ... of v to rows j, j + tile, ..., as far as they are below `rows`.
+/// Pieces 0, 1, ... of v to rows j, j + tile<S>, ..., as far as they are below `rows`.
 template <class S>
 LOGZ_INLINE void store_pieces(S* p, ptrdiff_t stride, ptrdiff_t j, ptrdiff_t rows, vec<S> v) {
-  constexpr ptrdiff_t tile = 16 / sizeof(S);
   if (j < rows) store_piece<0>(p + j * stride, vec<float>(v));
-  if (j + tile < rows) store_piece<1>(p + (j + tile) * stride, vec<float>(v));
-  if (j + 2 * tile < rows) store_piece<2>(p + (j + 2 * tile) * stride, vec<float>(v));
-  if (j + 3 * tile < rows) store_piece<3>(p + (j + 3 * tile) * stride, vec<float>(v));
+  if (j + tile<S> < rows) store_piece<1>(p + (j + tile<S>)*stride, vec<float>(v));
+  if (j + 2 * tile<S> < rows) store_piece<2>(p + (j + 2 * tile<S>)*stride, vec<float>(v));
+  if (j + 3 * tile<S> < rows) store_piece<3>(p + (j + 3 * tile<S>)*stride, vec<float>(v));
 }
 
 /// A vector of floats as two of doubles.

@@ -110,14 +110,15 @@ void track_tops(panel<S>& p, ptrdiff_t n) {
 }
 
 /// Sums over the whole slices, block by block. A panel that fits in scratch and is `packed` there is not fetched again.
+/// `tracked`: the maxima are found too, where the sum does not find them by itself.
 template <class S, terms Which>
-void sum_blocks(panel<S>& p, bool packed, bool prepared) {
+void sum_blocks(panel<S>& p, bool packed, bool prepared, bool tracked) {
   for (ptrdiff_t i = 0; i < p.lanes; i += width<S>) begin(p.z[i / width<S>]);
   for (ptrdiff_t start = 0; start < p.call().length; start += p.block) {
     const window at = block_at(p, start);
     if (!packed) pack_panel(p, at);
     if (prepared) prepare_columns(p, at.length);
-    if (Which == terms::all && !packed) track_tops(p, at.length);
+    if (tracked && Which == terms::all) track_tops(p, at.length);
     sum_columns<S, Which>(p, at.length);
   }
 }
@@ -168,7 +169,7 @@ bool find_partitions(panel<S>& p) {
       set_reference<S>(p.z[i / width<S>], load(p.g.reference + i), span_of<S, Op>);
       far = far || is_far(p.z[i / width<S>]);
     }
-    sum_blocks<S, which>(p, false, far);
+    sum_blocks<S, which>(p, false, far, false);
     return far;
   } else {
     const bool negate = p.call().negate;
@@ -178,7 +179,7 @@ bool find_partitions(panel<S>& p) {
       if (negate) prepare_columns(p, p.call().length);
     }
     if (!take_samples<S, Op>(p, fits)) {
-      sum_blocks<S, which>(p, fits, negate && !fits);
+      sum_blocks<S, which>(p, fits, negate && !fits, !fits);
       bool low = false;
       for (ptrdiff_t i = 0; i < p.lanes; i += width<S>) low = low || is_low(p.z[i / width<S>]);
       if (!low) return negate;
@@ -187,7 +188,7 @@ bool find_partitions(panel<S>& p) {
     for (ptrdiff_t i = 0; i < p.lanes; i += width<S>) {
       set_reference<S>(p.z[i / width<S>], p.z[i / width<S>].top, span_of<S, Op>);
     }
-    sum_blocks<S, which>(p, false, true);
+    sum_blocks<S, which>(p, false, true, false);
     return true;
   }
 }

@@ -37,17 +37,18 @@ S top_of_prepared(const forward_call<S>& call, const S* x) {
   }
   return top;
 }
-/// Adds exp of a row to the sum. With kept null the exps are lost, and the maximum is tracked block by block.
-template <class S, terms Which>
+/// Adds exp of a row to the sum. With kept null the exps are lost, and softmax's maximum is tracked block by block.
+template <class S, forward_op Op>
 void sum_row(partition<S>& z, const forward_call<S>& call, const S* x, S* kept, bool prepared) {
-  if (!prepared && (Which == terms::others || kept != nullptr)) {
-    return row_sum<S, Which>(z, x, call.length, kept);
+  constexpr terms which = summed<Op>;
+  if (!prepared && (which == terms::others || kept != nullptr)) {
+    return row_sum<S, which>(z, x, call.length, kept);
   }
   for (ptrdiff_t l = 0; l < call.length; l += block_length<S>) {
     const ptrdiff_t n = at_most(call.length - l, block_length<S>);
     if (prepared) row_prepare(x + l, n, call.negate, S(z.shift[0]), call.scratch);
-    if (!prepared && Which == terms::all) z.top = larger<vec<S>>(all(row_max(x + l, n)), z.top);
-    row_sum<S, Which>(z, prepared ? call.scratch : x + l, n, kept == nullptr ? call.scratch : kept + l);
+    if (!prepared && Op == forward_op::softmax) z.top = larger<vec<S>>(all(row_max(x + l, n)), z.top);
+    row_sum<S, which>(z, prepared ? call.scratch : x + l, n, kept == nullptr ? call.scratch : kept + l);
   }
 }
 
@@ -77,7 +78,6 @@ S log_z(const S* x, ptrdiff_t n, ptrdiff_t stride, S top, S shift, S high, S low
 template <class S, forward_op Op>
 bool find_partition(partition<S>& z, const forward_call<S>& call, const S* x, ptrdiff_t slice, S* kept) {
   constexpr bool backward = Op == forward_op::logsumexp_backward;
-  constexpr terms which = summed<Op>;
   begin(z);
   if (backward || !call.negate) {
     const S reference = backward          ? call.reference[slice * call.reference_slice]
@@ -85,12 +85,12 @@ bool find_partition(partition<S>& z, const forward_call<S>& call, const S* x, pt
                                           : row_samples(x, call.length);
     set_reference<S>(z, all(reference), span_of<S, Op>);
     const bool prepared = z.shift[0] != 0;
-    if (backward || !prepared) sum_row<S, which>(z, call, x, kept, prepared);
+    if (backward || !prepared) sum_row<S, Op>(z, call, x, kept, prepared);
     if (backward || (!prepared && !is_low(z))) return prepared;
   }
   set_reference<S>(z, all(top_of_prepared(call, x)), span_of<S, Op>);
   begin(z);
-  sum_row<S, which>(z, call, x, kept, true);
+  sum_row<S, Op>(z, call, x, kept, true);
   return true;
 }
 

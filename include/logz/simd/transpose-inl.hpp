@@ -19,10 +19,6 @@ LOGZ_INLINE void interleave(vec<S>& a, vec<S>& b, std::index_sequence<I...>) {
   a = low;
 }
 
-/// Numbers in 16 bytes: the columns of a tile.
-template <class S>
-constexpr ptrdiff_t tile = 16 / static_cast<ptrdiff_t>(sizeof(S));
-
 /// Register j holds numbers 0, 1, ... of rows j, j + tile, ...; afterwards number j of rows 0, 1, ..., or the other way
 /// round.
 template <class S>

@@ -46,6 +46,18 @@ template <class S>
 LOGZ_INLINE void store(S* p, vec<S> v) {
   *reinterpret_cast<typename lanes<S>::unaligned*>(p) = v;
 }
+/// Numbers in 16 bytes: the columns of a tile that is transposed in registers.
+template <class S>
+constexpr ptrdiff_t tile = 16 / static_cast<ptrdiff_t>(sizeof(S));
+/// 16 bytes, at any address. Copied: Clang forgets a lower alignment in a reference.
+typedef float piece __attribute__((vector_size(16)));
+LOGZ_INLINE piece load_piece(const void* p) {
+  piece v;
+  __builtin_memcpy(&v, p, sizeof v);
+  return v;
+}
+LOGZ_INLINE void store_piece(void* p, piece v) { __builtin_memcpy(p, &v, sizeof v); }
+
 template <class S>
 LOGZ_INLINE vec<S> all(S x) {
   return x - vec<S>{};
