@@ -6,13 +6,12 @@
 
 #include "../simd/dispatch.hpp"
 #include "generic.hpp"
+#include "generic_loss.hpp"
 
 LOGZ_NAMESPACE_BEGIN
 namespace detail {
 namespace engine {
 
-using generic::cross_entropy;
-using generic::cross_entropy_with_grad;
 using generic::partial;
 
 /// One call of a kernel for every step of outer. Empty slices are the generic path's.
@@ -80,6 +79,14 @@ void logsumexp_backward(const slice_shape& shape, const slices<const S>& x, cons
   } else {
     generic::logsumexp_backward(shape, x, grad_lz, lz, out);
   }
+}
+
+/// The loss of each sample, and the gradient where grad has memory. Of `all` samples these are a block.
+template <class S>
+void cross_entropy(const slice_shape& shape, const slices<const S>& x, const loss_terms<S>& terms,
+                   const slices<S>& grad, Index all) {
+  (void)all;
+  generic::cross_entropy(shape, x, terms, grad);
 }
 
 template <simd::backward_op Op, class S>

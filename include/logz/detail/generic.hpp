@@ -188,44 +188,6 @@ void logsumexp_backward(const slice_shape& shape, const slices<const S>& x, cons
   for_each_slice(shape, one, x, grad_lz, lz, out);
 }
 
-/// log Z - target_logit: NaN where the slice has no distribution, +∞ at a logit of -∞.
-template <class C>
-C cross_entropy(const log_partition<C>& z, const C& target_logit) {
-  return z.finite() ? C(-log_probability(target_logit, z.top(), z.log_excess())) : quiet_nan<C>();
-}
-
-/// The loss of each sample.
-template <class S>
-void cross_entropy(const slice_shape& shape, const slices<const S>& x, const Index* targets,
-                   compute_t<S>* losses) {
-  const auto one = [&](Index n, const S* from) {
-    losses[n] = cross_entropy(partition_of<false>(shape, x, from),
-                              element<false>(from, targets[n] * x.length_stride));
-  };
-  for_each_slice(shape, one, x);
-}
-
-/// The loss of each sample, and scale · (p - [target]).
-template <class S>
-void cross_entropy_with_grad(const slice_shape& shape, const slices<const S>& x, const Index* targets,
-                             const compute_t<S>& scale, compute_t<S>* losses, const slices<S>& grad) {
-  using C = compute_t<S>;
-  const auto one = [&](Index n, const S* from, S* to) {
-    const log_partition<C> z = partition_of<false>(shape, x, from);
-    losses[n] = cross_entropy(z, element<false>(from, targets[n] * x.length_stride));
-    if (!z.finite()) return fill_nan(shape, grad, to);
-    const with_rest<C> total = z.total();
-    for (Index l = 0; l < shape.length; ++l) {
-      const C logit = element<false>(from, l * x.length_stride);
-      C slope = probability(difference<C>(logit, z.top()), total);
-      // p - 1: from the sum of the others where p may be near 1; elsewhere p ≤ 1/2 and nothing cancels.
-      if (l == targets[n]) slope = logit == z.top() ? C(-z.others_share(total)) : C(slope - C(1));
-      to[l * grad.length_stride] = static_cast<S>(C(slope * scale));
-    }
-  };
-  for_each_slice(shape, one, x, grad);
-}
-
 /// log Z of a slice that comes in pieces.
 template <class S>
 class partial {
@@ -236,9 +198,6 @@ class partial {
     generic::take<false>(z_, slice_shape{1, length, 1}, slices<const S>{piece, 0, stride, 0}, piece);
   }
   S logsumexp() const { return static_cast<S>(z_.log_z()); }
-  compute_t<S> cross_entropy(const S& target_logit) const {
-    return generic::cross_entropy(z_, static_cast<compute_t<S>>(target_logit));
-  }
 
  private:
   log_partition<compute_t<S>> z_;

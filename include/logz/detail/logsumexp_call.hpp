@@ -6,6 +6,7 @@
 #include "engine.hpp"
 #include "expression.hpp"
 #include "lazy_pieces.hpp"
+#include "per_slice.hpp"
 
 LOGZ_NAMESPACE_BEGIN
 namespace detail {
@@ -41,38 +42,25 @@ void logsumexp(const Argument& x, const slices<typename Argument::Scalar>& out) 
 /// logsumexp of each slice: a vector with one number per slice.
 template <class Argument>
 class logsumexp_call {
-  using Xpr = typename Argument::Xpr;
+  using Result = per_slice_result<Argument, typename Argument::Scalar>;
   using Cut = typename Argument::Cut;
-  static constexpr bool rowwise = std::is_same_v<Cut, cut_along<Eigen::Horizontal>>;
-  static constexpr bool array =
-      std::is_same_v<typename Eigen::internal::traits<Xpr>::XprKind, Eigen::ArrayXpr>;
-  // Rowwise gives a column, colwise a row, of the argument's kind, as Eigen's own reductions do.
-  static constexpr int rows_at_compile_time = rowwise ? int(Xpr::RowsAtCompileTime) : 1;
-  static constexpr int cols_at_compile_time = rowwise ? 1 : int(Xpr::ColsAtCompileTime);
-  static constexpr int max_rows = rowwise ? int(Xpr::MaxRowsAtCompileTime) : 1;
-  static constexpr int max_cols = rowwise ? 1 : int(Xpr::MaxColsAtCompileTime);
-  static constexpr int options = rowwise ? Eigen::ColMajor : Eigen::RowMajor;
 
  public:
   using Scalar = typename Argument::Scalar;
-  using PlainObject = std::conditional_t<
-      array, Eigen::Array<Scalar, rows_at_compile_time, cols_at_compile_time, options, max_rows, max_cols>,
-      Eigen::Matrix<Scalar, rows_at_compile_time, cols_at_compile_time, options, max_rows, max_cols>>;
+  using PlainObject = typename Result::PlainObject;
   static constexpr const char* name = "logsumexp";
   static constexpr bool valid = is_supported_scalar<Scalar>;
   static constexpr bool lazy = !Argument::direct;
 
   explicit logsumexp_call(const Argument& x) : x_(x) {}
 
-  Index rows() const { return rowwise ? x_.xpr().rows() : 1; }
-  Index cols() const { return rowwise ? 1 : x_.xpr().cols(); }
+  Index rows() const { return Result::rows(x_); }
+  Index cols() const { return Result::cols(x_); }
   void check() const {}
 
   template <class Dst>
   bool conflicts_with(Dst& dst) const {
-    // The destination as slices of one number each.
-    const grid destination = grid_of(shape_of(dst, Cut{}), slices_of(dst, Cut{}));
-    return x_.sharing_with(shape_of(x_.xpr(), Cut{}), destination) != sharing::none;
+    return conflicts_per_slice(x_, dst);
   }
 
   template <class Dst>

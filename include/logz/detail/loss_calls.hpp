@@ -1,4 +1,6 @@
 // SPDX-License-Identifier: MIT
+//
+// Cross-entropy behind the public calls: samples in blocks through the engine, sums and outputs on the way.
 #pragma once
 
 #include <algorithm>
@@ -7,238 +9,241 @@
 #include "../loss_options.hpp"
 #include "functions.hpp"
 #include "lazy_pieces.hpp"
-#include "targets.hpp"
+#include "loss_problem.hpp"
+#include "per_slice.hpp"
 
 LOGZ_NAMESPACE_BEGIN
 namespace detail {
 
-/// The factor of a reduction: 1, or 1 / samples.
-template <class C, class Options>
-C reduction_factor(const Options& options, Index samples) {
-  return options.reduction == reduction::mean ? C(C(1) / C(static_cast<double>(samples))) : C(1);
-}
+/// Samples that pass through the engine together: what is kept per sample fits on the stack.
+inline constexpr Index loss_block = 512;
 
-/// The reduced loss of a sum over the samples: mean divides, and is NaN without samples.
-template <class Loss, class C, class Options>
-Loss reduced(const compensated_sum<C>& sum, const Options& options, Index samples) {
-  const C total = sum.value();
-  return static_cast<Loss>(options.reduction == reduction::mean ? C(total / C(static_cast<double>(samples)))
-                                                                : total);
-}
+/// What becomes of the samples' losses: sums in a fixed order, one number each, outputs.
+template <class S>
+struct loss_results {
+  using C = compute_t<S>;
+  using Loss = loss_t<S>;
 
-template <class Grad>
-constexpr bool is_writable_grad() {
-  using G = std::remove_reference_t<Grad>;
-  if constexpr (std::is_base_of_v<Eigen::EigenBase<std::remove_const_t<G>>, std::remove_const_t<G>>) {
-    constexpr bool writable =
-        (Eigen::internal::traits<std::remove_const_t<G>>::Flags & Eigen::LvalueBit) != 0;
-    return writable && !std::is_const_v<G> && (std::is_lvalue_reference_v<Grad> || !is_plain_object<G>);
-  } else {
-    return false;
-  }
-}
-
-template <class Grad, class Scalar>
-constexpr bool check_grad() {
-  constexpr bool writable = is_writable_grad<Grad>();
-  static_assert(
-      writable,
-      "logz: grad must be writable: a non-const matrix, array or vector, or a Block, Map or Ref of one");
-  if constexpr (writable) {
-    constexpr bool same = std::is_same_v<typename std::remove_reference_t<Grad>::Scalar, Scalar>;
-    static_assert(same, "logz: grad must have the scalar type of the logits or log-probabilities");
-    return same;
-  } else {
-    return false;
-  }
-}
-
-/// Calls f(first slice, count, targets) for blocks of slices.
-template <class Targets, class F>
-void for_each_target_block(const Targets& targets, Index count, const F& f) {
-  std::array<Index, slice_block> block;
-  for (Index first = 0; first < count; first += slice_block) {
-    const Index size = std::min(slice_block, count - first);
-    copy_targets(targets, first, size, block);
-    f(first, size, block.data());
-  }
-}
-
-/// -log p of the targets, summed, from logits x.
-template <class Argument, class Targets>
-auto cross_entropy_sum(const Argument& x, const Targets& targets) {
-  using Scalar = typename Argument::Scalar;
-  using C = compute_t<Scalar>;
   compensated_sum<C> sum;
-  if constexpr (Argument::direct) {
-    const slice_shape shape = shape_of(x.xpr(), typename Argument::Cut{});
-    const slices<const Scalar> all = slices_of(x.xpr(), typename Argument::Cut{});
-    std::array<C, slice_block> losses;
-    for_each_target_block(targets, shape.inner, [&](Index first, Index count, const Index* target) {
-      engine::cross_entropy(slice_shape{1, shape.length, count}, all.from(first), target, losses.data());
-      for (std::size_t i = 0; i < static_cast<std::size_t>(count); ++i) sum.add(losses[i]);
-    });
-  } else {
-    std::array<engine::partial<Scalar>, slice_block> z;
-    std::array<Scalar, slice_block> target_logit;
-    std::array<Index, slice_block> target;
+  compensated_sum<C> z_sum;  // of (log Z)²
+  slices<Loss> each{nullptr, 0, 0, 0};
+  cross_entropy_outputs<Loss>* outputs = nullptr;
+};
+
+/// One pass over the samples of a problem.
+template <class Problem>
+class loss_pass {
+  using S = typename Problem::Scalar;
+  using C = compute_t<S>;
+  using Loss = loss_t<S>;
+
+ public:
+  loss_pass(const Problem& problem, const slices<const S>& probabilities, const loss_scale<C>& scale,
+            const slices<const Loss>& upstream, loss_results<S>& results)
+      : problem_(problem), probabilities_(probabilities), upstream_(upstream), results_(results) {
+    terms_ = problem.terms();
+    terms_.scale = scale.loss;
+    terms_.z_scale = scale.z;
+    terms_.probability_length = probabilities.length_stride;
+    terms_.probability_slice = probabilities.inner_stride;
+    terms_.upstream_slice = upstream.inner_stride;
+    const bool outputs = results.outputs != nullptr;
+    if (outputs) {
+      results.outputs->log_z.resize(problem.samples());
+      results.outputs->argmax.resize(problem.samples());
+      results.outputs->correct.resize(problem.samples());
+      terms_.argmax = argmax_.data();
+    }
+    terms_.loss = loss_.data();
+    terms_.log_z = outputs || !(problem.z_loss() == C(0)) ? log_z_.data() : nullptr;
+  }
+
+  /// Samples in memory; grad.data may be null.
+  void run(const slice_shape& shape, const slices<const S>& x, const slices<S>& grad) {
+    for (Index first = 0; first < shape.inner; first += loss_block) {
+      const Index count = std::min(loss_block, shape.inner - first);
+      engine::cross_entropy(slice_shape{1, shape.length, count}, x.from(first), begin(first, count),
+                            grad.data == nullptr ? grad : grad.from(first), shape.inner);
+      finish(first, count);
+    }
+  }
+
+  /// Samples of a lazy expression, without a gradient.
+  template <class Argument>
+  void run_pieces(const Argument& x) {
+    const Index length = problem_.classes();
+    std::array<generic::sample_loss<S>, slice_block> sample;
     for_each_piece(
         x,
-        [&](const slice_shape& piece, const slices<const Scalar>& values, Index first, Index start) {
-          if (start == 0) copy_targets(targets, first, piece.inner, target);
-          for (std::size_t i = 0; i < static_cast<std::size_t>(piece.inner); ++i) {
-            const Scalar* slice = values.slice(0, static_cast<Index>(i));
-            z[i].take(piece.length, slice, values.length_stride);
-            const Index position = target[i] - start;
-            const bool here = 0 <= position && position < piece.length;
-            if (here) target_logit[i] = slice[position * values.length_stride];
+        [&](const slice_shape& piece, const slices<const S>& values, Index first, Index start) {
+          if (start == 0) begin(first, piece.inner);
+          if (piece.length == length) {
+            engine::cross_entropy(piece, values, terms_, slices<S>{nullptr, 0, 0, 0}, piece.inner);
+            return;
+          }
+          for (Index i = 0; i < piece.inner; ++i) {
+            sample[static_cast<std::size_t>(i)].take(terms_, i, start, piece.length, values.slice(0, i),
+                                                     values.length_stride);
           }
         },
-        [&](Index, Index count) {
-          for (std::size_t i = 0; i < static_cast<std::size_t>(count); ++i) {
-            sum.add(z[i].cross_entropy(target_logit[i]));
-            z[i] = {};
+        [&](Index first, Index count) {
+          for (Index i = 0; i < count && !sample[0].empty(); ++i) {
+            generic::store_outputs(terms_, i, sample[static_cast<std::size_t>(i)]);
+            sample[static_cast<std::size_t>(i)] = {};
           }
+          finish(first, count);
         });
-  }
-  return sum;
-}
-
-/// The gradient by the logits, scaled, with the sum of the losses on the way.
-template <class Targets, class C>
-struct cross_entropy_gradient {
-  static constexpr const char* name = "cross_entropy_with_grad";
-  const Targets& targets;
-  C scale;
-  compensated_sum<C>& sum;
-
-  template <class S>
-  void run(const slice_shape& shape, const slices<const S>& x, const slices<S>& out) const {
-    std::array<C, slice_block> losses;
-    for_each_target_block(targets, shape.inner, [&](Index first, Index count, const Index* target) {
-      engine::cross_entropy_with_grad(slice_shape{1, shape.length, count}, x.from(first), target, scale,
-                                      losses.data(), out.from(first));
-      for (std::size_t i = 0; i < static_cast<std::size_t>(count); ++i) sum.add(losses[i]);
-    });
-  }
-};
-
-/// The gradient of nll_loss by the log-probabilities: -scale at the target, 0 elsewhere.
-template <class Targets, class C>
-struct nll_gradient {
-  static constexpr const char* name = "nll_loss_with_grad";
-  const Targets& targets;
-  C scale;
-
-  template <class S>
-  void run(const slice_shape& shape, const slices<S>& out) const {
-    using Position = decltype(targets.size());
-    for (Index i = 0; i < shape.inner; ++i) {
-      S* slice = out.slice(0, i);
-      for (Index l = 0; l < shape.length; ++l) slice[l * out.length_stride] = static_cast<S>(C(0));
-      slice[static_cast<Index>(targets[static_cast<Position>(i)]) * out.length_stride] =
-          static_cast<S>(C(-scale));
-    }
-  }
-};
-
-/// The losses of the slices of an expression, their arguments checked. Valid: no static_assert has spoken;
-/// where one has, the bodies stay empty and add no lines to it.
-template <class X, int Direction, class Targets, bool Valid>
-class classification {
- public:
-  using Scalar = typename X::Scalar;
-  using C = compute_t<Scalar>;
-  using Loss = loss_t<Scalar>;
-  using Argument = argument<X, cut_along<Direction>>;
-
-  classification(const char* function, const X& x, const Targets& targets)
-      : x_(x), shape_(shape_of(x, cut_along<Direction>{})), targets_(targets) {
-    if constexpr (Valid) check_targets(function, targets, shape_.inner, shape_.length, x.rows(), x.cols());
-  }
-
-  template <class Options>
-  Loss cross_entropy(const Options& options) const {
-    if constexpr (Valid) return reduced<Loss>(cross_entropy_sum(x_, targets_), options, shape_.inner);
-    return Loss{};
-  }
-
-  template <class Grad, class Options>
-  Loss cross_entropy_with_grad(Grad& grad, const Options& options) const {
-    if constexpr (Valid && check_grad<Grad, Scalar>()) {
-      compensated_sum<C> sum;
-      const cross_entropy_gradient<Targets, C> gradient{targets_, reduction_factor<C>(options, shape_.inner),
-                                                        sum};
-      Eigen::internal::call_assignment(grad, map_expression(gradient, x_, x_));
-      return reduced<Loss>(sum, options, shape_.inner);
-    }
-    return Loss{};
-  }
-
-  template <class Options>
-  Loss nll_loss(const Options& options) const {
-    if constexpr (Valid) {
-      const Eigen::internal::evaluator<typename Argument::Xpr> log_p(x_.xpr());
-      using Position = decltype(targets_.size());
-      compensated_sum<C> sum;
-      for (Index n = 0; n < shape_.inner; ++n) {
-        const auto target = static_cast<Index>(targets_[static_cast<Position>(n)]);
-        const bool rowwise = Direction == Eigen::Horizontal;
-        sum.add(C(-static_cast<C>(rowwise ? log_p.coeff(n, target) : log_p.coeff(target, n))));
-      }
-      return reduced<Loss>(sum, options, shape_.inner);
-    }
-    return Loss{};
-  }
-
-  template <class Grad, class Options>
-  Loss nll_loss_with_grad(Grad& grad, const Options& options) const {
-    if constexpr (Valid && check_grad<Grad, Scalar>()) {
-      const Loss loss = nll_loss(options);  // before grad, which may be log_probs, is written
-      const nll_gradient<Targets, C> gradient{targets_, reduction_factor<C>(options, shape_.inner)};
-      Eigen::internal::call_assignment(grad, map_expression(gradient, x_));
-      return loss;
-    }
-    return Loss{};
   }
 
  private:
-  Argument x_;
-  slice_shape shape_;
-  const Targets& targets_;
+  const loss_terms<S>& begin(Index first, Index count) {
+    if constexpr (Problem::are_indices) {
+      for (Index i = 0; i < count; ++i)
+        target_[static_cast<std::size_t>(i)] = problem_.targets().of(first + i);
+      terms_.target = target_.data();
+    } else {
+      terms_.probability = probabilities_.slice(0, first);
+    }
+    if (upstream_.data != nullptr) terms_.upstream = upstream_.slice(0, first);
+    return terms_;
+  }
+
+  void finish(Index first, Index count) {
+    for (Index i = 0; i < count; ++i) {
+      const auto k = static_cast<std::size_t>(i);
+      const Index n = first + i;
+      C each = loss_[k];
+      if (!terms_.ignored(i)) {
+        results_.sum.add(loss_[k]);
+        if (!(problem_.z_loss() == C(0))) {
+          const C square = C(log_z_[k] * log_z_[k]);
+          results_.z_sum.add(square);
+          each += C(problem_.z_loss() * square);
+        }
+      }
+      if (results_.each.data != nullptr) *results_.each.slice(0, n) = static_cast<Loss>(each);
+      if (results_.outputs == nullptr) continue;
+      results_.outputs->log_z[n] = static_cast<Loss>(log_z_[k]);
+      results_.outputs->argmax[n] = argmax_[k];
+      const bool distribution =
+          !is_nan(log_z_[k]) && !is_plus_infinity(log_z_[k]) && !is_minus_infinity(log_z_[k]);
+      results_.outputs->correct[n] = distribution && is_hit(i, argmax_[k]);
+    }
+  }
+  bool is_hit(Index i, Index argmax) const {
+    if constexpr (Problem::are_indices) {
+      return target_[static_cast<std::size_t>(i)] == argmax;
+    } else {
+      const S* const t = terms_.probability + i * terms_.probability_slice;
+      for (Index l = 0; l < problem_.classes(); ++l) {
+        if (t[l * terms_.probability_length] > t[argmax * terms_.probability_length]) return false;
+      }
+      return true;
+    }
+  }
+
+  const Problem& problem_;
+  slices<const S> probabilities_;
+  slices<const Loss> upstream_;
+  loss_results<S>& results_;
+  loss_terms<S> terms_{};
+  std::array<Index, loss_block> target_;
+  std::array<Index, loss_block> argmax_;
+  std::array<C, loss_block> loss_;
+  std::array<C, loss_block> log_z_;
 };
 
-/// check_class_indices, unless the samples themselves had an error.
-template <class Targets>
-constexpr bool check_targets_of(std::true_type) {
-  return check_class_indices<Targets>();
-}
-template <class Targets>
-constexpr bool check_targets_of(std::false_type) {
-  return false;
-}
-
-template <class X, int Direction, class Targets>
-auto classify(const char* function, const Eigen::VectorwiseOp<X, Direction>& x, const Targets& targets) {
-  constexpr bool valid = check_targets_of<Targets>(std::bool_constant<check_scalar<X>()>{});
-  return classification<std::remove_const_t<X>, Direction, Targets, valid>(function, x._expression(),
-                                                                           targets);
-}
-/// One sample: a vector of logits with one integer; of anything else a list that check_class_indices refuses.
-template <class Integer>
-auto one_target([[maybe_unused]] const Integer& target) {
-  if constexpr (std::is_integral_v<Integer>) {
-    return std::array<Integer, 1>{target};
+/// Losses without a gradient.
+template <class Argument, class Problem>
+void run_values(const Argument& x, const Problem& problem, loss_results<typename Problem::Scalar>& results) {
+  using S = typename Problem::Scalar;
+  using Cut = typename Argument::Cut;
+  const auto run = [&](const slices<const S>& probabilities) {
+    loss_pass<Problem> pass(problem, probabilities, problem.each_scale(), {nullptr, 0, 0, 0}, results);
+    if constexpr (Argument::direct) {
+      pass.run(shape_of(x.xpr(), Cut{}), slices_of(x.xpr(), Cut{}), {nullptr, 0, 0, 0});
+    } else {
+      pass.run_pieces(x);
+    }
+  };
+  if constexpr (Problem::are_indices) {
+    run({nullptr, 0, 0, 0});
   } else {
-    struct not_an_integer {};
-    return std::array<not_an_integer, 1>{};
+    const auto& probabilities = problem.targets().argument();
+    run(staged<std::decay_t<decltype(probabilities)>>(probabilities, false).view());
   }
 }
-template <class X, class Integer>
-auto classify(const char* function, const Eigen::DenseBase<X>& x, const std::array<Integer, 1>& target) {
-  constexpr bool valid = check_targets_of<std::array<Integer, 1>>(std::bool_constant<check_vector<X>()>{});
-  return classification<X, vector_direction<X>, std::array<Integer, 1>, valid>(function, x.derived(), target);
-}
+
+/// A function of logits, then of probabilities and of gradients above where there are any: the gradient by the logits,
+/// with the losses on the way.
+template <class Problem, class Above>
+struct cross_entropy_gradient {
+  using S = typename Problem::Scalar;
+  using Loss = loss_t<S>;
+  static constexpr const char* name =
+      std::is_same_v<Above, no_gradient_above<Loss>> ? "cross_entropy_with_grad" : "cross_entropy_backward";
+
+  Problem problem;
+  Above above;
+  loss_results<S>* results = nullptr;
+
+  template <class... Rest>
+  void run(const slice_shape& shape, const slices<const S>& x, const Rest&... rest) const {
+    const std::tuple<const Rest&...> all(rest...);
+    slices<const S> probabilities{nullptr, 0, 0, 0};
+    slices<const Loss> upstream = above.view();
+    if constexpr (!Problem::are_indices) probabilities = std::get<0>(all);
+    if constexpr (Above::per_sample) upstream = std::get<sizeof...(Rest) - 2>(all);
+    loss_results<S> unused;
+    loss_pass<Problem> pass(problem, probabilities,
+                            Above::per_sample ? problem.each_scale() : problem.reduced_scale(), upstream,
+                            results == nullptr ? unused : *results);
+    pass.run(shape, x, std::get<sizeof...(Rest) - 1>(all));
+  }
+};
+
+/// The loss of each sample: a vector with one number per sample.
+template <class Argument, class Problem>
+class cross_entropy_per_sample_call {
+  using Result = per_slice_result<Argument, typename Problem::Loss>;
+
+ public:
+  using PlainObject = typename Result::PlainObject;
+  static constexpr const char* name = "cross_entropy_per_sample";
+  static constexpr bool valid = true;
+  static constexpr bool lazy = !Argument::direct || Problem::lazy_targets;
+
+  cross_entropy_per_sample_call(const Argument& x, const Problem& problem) : x_(x), problem_(problem) {}
+
+  Index rows() const { return Result::rows(x_); }
+  Index cols() const { return Result::cols(x_); }
+  void check() const {}
+
+  template <class Dst>
+  bool conflicts_with(Dst& dst) const {
+    return conflicts_per_slice(x_, dst) || targets_conflict_with(dst);
+  }
+
+  template <class Dst>
+  void run(Dst& dst) const {
+    loss_results<typename Problem::Scalar> results;
+    results.each = slices_of(dst, typename Argument::Cut{});
+    run_values(x_, problem_, results);
+  }
+
+ private:
+  template <class Dst>
+  bool targets_conflict_with([[maybe_unused]] Dst& dst) const {
+    if constexpr (Problem::are_indices) {
+      return false;
+    } else {
+      return conflicts_per_slice(problem_.targets().argument(), dst);
+    }
+  }
+
+  Argument x_;
+  Problem problem_;
+};
 
 }  // namespace detail
 LOGZ_NAMESPACE_END

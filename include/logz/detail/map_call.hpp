@@ -20,7 +20,8 @@ class map_call {
   using Scalar = typename Model::Scalar;
   static constexpr const char* name = Function::name;
   static constexpr bool valid =
-      is_supported_scalar<Scalar> && (std::is_same_v<Scalar, typename Arguments::Scalar> && ...);
+      is_supported_scalar<Scalar> && ((std::is_same_v<Scalar, typename Arguments::Scalar> ||
+                                       std::is_same_v<loss_t<Scalar>, typename Arguments::Scalar>) && ...);
   static constexpr bool lazy = (!Arguments::direct || ...);
 
   map_call(const Function& function, const Model& model, const Arguments&... arguments)

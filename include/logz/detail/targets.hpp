@@ -40,15 +40,28 @@ template <class Targets>
 constexpr bool check_class_indices() {
   static_assert(are_class_indices<Targets>,
                 "logz: targets are class indices: a vector of integers (Eigen, std::vector, std::array), one "
-                "per slice; "
-                "or one integer for a vector of logits");
+                "per slice; or one integer for a vector of logits. cross_entropy also takes probabilities of "
+                "the logits' shape and scalar type");
   return are_class_indices<Targets>;
 }
 
-/// Throws unless there is one target per slice, each one of the classes.
+/// The number of class c counts by value: a negative number is not a large unsigned one.
+template <class Integer>
+bool is_class(Integer target, Index classes) {
+  const bool negative = std::is_signed_v<Integer> && target < Integer{0};
+  return !negative && static_cast<unsigned long long>(target) < static_cast<unsigned long long>(classes);
+}
+template <class Integer>
+bool is_index(Integer target, Index index) {
+  const bool negative = std::is_signed_v<Integer> && target < Integer{0};
+  return negative == (index < 0) &&
+         static_cast<unsigned long long>(target) == static_cast<unsigned long long>(index);
+}
+
+/// Throws unless there is one target per slice, each one of the classes or ignore_index.
 template <class Targets>
-void check_targets(const char* function, const Targets& targets, Index count, Index classes, Index rows,
-                   Index cols) {
+void check_targets(const char* function, const Targets& targets, Index ignore_index, Index count,
+                   Index classes, Index rows, Index cols) {
   const auto at = [&](const std::string& what) { return std::string("logz::") + function + ": " + what; };
   if (static_cast<Index>(targets.size()) != count) {
     raise<std::invalid_argument>(at(std::to_string(targets.size()) + " targets for " + std::to_string(count) +
@@ -61,23 +74,57 @@ void check_targets(const char* function, const Targets& targets, Index count, In
   using Position = decltype(targets.size());
   for (Position n = 0; n < targets.size(); ++n) {
     const auto target = targets[n];
-    // By value: a negative number is not a large unsigned one.
-    const bool negative = std::is_signed_v<decltype(target)> && target < decltype(target){0};
-    if (negative || static_cast<unsigned long long>(target) >= static_cast<unsigned long long>(classes)) {
+    if (!is_class(target, classes) && !is_index(target, ignore_index)) {
       raise<std::out_of_range>(at("target " + std::to_string(target) + " of sample " + std::to_string(n) +
                                   " is not one of the " + std::to_string(classes) + " classes"));
     }
   }
 }
 
-/// Checked targets of slices [first, first + count) as indices.
-template <class Targets, std::size_t Block>
-void copy_targets(const Targets& targets, Index first, Index count, std::array<Index, Block>& out) {
-  using Position = decltype(targets.size());
-  for (Index i = 0; i < count; ++i) {
-    out[static_cast<std::size_t>(i)] = static_cast<Index>(targets[static_cast<Position>(first + i)]);
+/// Class indices as a loss takes them; a list is held by reference, as Eigen's expressions hold theirs.
+template <class Targets>
+class index_targets {
+ public:
+  static constexpr bool are_indices = true;
+  static constexpr bool lazy = false;
+
+  explicit index_targets(const Targets& targets) : targets_(targets) {}
+  void ignore(Index index) { ignore_index_ = index; }
+
+  void check(const char* function, Index count, Index classes, Index rows, Index cols) const {
+    check_targets(function, targets_, ignore_index_, count, classes, rows, cols);
   }
-}
+  /// The class of a sample; -1: ignored.
+  Index of(Index sample) const {
+    const auto target = targets_[static_cast<decltype(targets_.size())>(sample)];
+    return is_index(target, ignore_index_) ? Index{-1} : static_cast<Index>(target);
+  }
+
+ private:
+  const Targets& targets_;
+  Index ignore_index_ = -1;
+};
+/// One sample's, held by value.
+template <class Integer>
+class index_targets<std::array<Integer, 1>> {
+ public:
+  static constexpr bool are_indices = true;
+  static constexpr bool lazy = false;
+
+  explicit index_targets(const std::array<Integer, 1>& target) : target_(target) {}
+  void ignore(Index index) { ignore_index_ = index; }
+
+  void check(const char* function, Index count, Index classes, Index rows, Index cols) const {
+    check_targets(function, target_, ignore_index_, count, classes, rows, cols);
+  }
+  Index of(Index) const {
+    return is_index(target_[0], ignore_index_) ? Index{-1} : static_cast<Index>(target_[0]);
+  }
+
+ private:
+  std::array<Integer, 1> target_;
+  Index ignore_index_ = -1;
+};
 
 }  // namespace detail
 LOGZ_NAMESPACE_END

@@ -1,0 +1,179 @@
+// SPDX-License-Identifier: MIT
+//
+// The generic path of cross-entropy: loss_terms.hpp's formulas in plain templated code.
+#pragma once
+
+#include "generic.hpp"
+#include "loss_terms.hpp"
+
+LOGZ_NAMESPACE_BEGIN
+namespace detail {
+namespace generic {
+
+/// The share of class l in sample n, but for class indices' common factor s. A factor of 0 drops its term.
+template <class S>
+compute_t<S> share(const loss_terms<S>& terms, Index n, Index l) {
+  using C = compute_t<S>;
+  const C weight = terms.weight_of(l);
+  if (terms.target != nullptr || weight == C(0)) return weight;
+  C u = terms.spread;
+  if (!(terms.hit == C(0))) {
+    const C t = static_cast<C>(terms.probability[l * terms.probability_length + n * terms.probability_slice]);
+    u += C(terms.hit * t);
+  }
+  return C(weight * u);
+}
+
+/// What the loss of one sample is made of, taken in piece by piece.
+template <class S>
+class sample_loss {
+ public:
+  using C = compute_t<S>;
+
+  bool empty() const { return empty_; }
+
+  void take(const loss_terms<S>& terms, Index n, Index start, Index length, const S* piece, Index stride) {
+    const auto load = [&](Index l) { return element<false>(piece, l * stride); };
+    if (terms.argmax != nullptr) {
+      for (Index l = 0; l < length; ++l) {
+        if (!(load(l) > largest_)) continue;
+        largest_ = load(l);
+        argmax_ = start + l;
+      }
+    }
+    if (terms.target != nullptr && start <= terms.target[n] && terms.target[n] < start + length)
+      target_logit_ = load(terms.target[n] - start);
+    z_.take(length, load);
+    if (terms.has_shares()) {
+      for (Index l = 0; l < length; ++l) add_share(share(terms, n, start + l), load(l));
+    }
+    empty_ = false;
+  }
+
+  const log_partition<C>& z() const { return z_; }
+  Index argmax() const { return argmax_; }
+  const C& target_logit() const { return target_logit_; }
+  C shares(const loss_terms<S>& terms) const {
+    return terms.target != nullptr ? terms.weight_sum : C(shares_.value());
+  }
+
+  /// NaN where the slice has no distribution, +∞ where a class at -∞ has a part.
+  C loss(const loss_terms<S>& terms, Index n) const {
+    if (!z_.finite()) return quiet_nan<C>();
+    const with_rest<C> excess = z_.log_excess();
+    compensated_sum<C> sum;
+    if (terms.target != nullptr) {
+      const C factor = C(terms.hit * terms.weight_of(terms.target[n]));
+      const C minus_log_p = C(-log_probability(target_logit_, z_.top(), excess));
+      if (!(factor == C(0))) sum.add(C(factor * minus_log_p));
+    }
+    if (terms.has_shares()) {
+      // Σ u (log Z - x) = Σ u (pivot - x) + W (top - pivot) + W (log Z - top).
+      const C factor = terms.target != nullptr ? terms.spread : C(1);
+      const C total = shares(terms);
+      compensated_sum<C> part = distances_;
+      if (infinite_) part.add(infinity<C>());
+      if (!(total == C(0)) && !is_nan(part.low())) {
+        add_product(part, total, difference<C>(z_.top(), pivot_));
+        part.add(C(total * excess.value), C(total * excess.rest));
+      }
+      sum.add(C(factor * part.value()));
+    }
+    return sum.value();
+  }
+
+ private:
+  /// factor · d, with what both roundings lose.
+  static void add_product(compensated_sum<C>& sum, const C& factor, const difference<C>& d) {
+    const C product = opaque<C>(factor * d.value);
+    C lost = C(factor * d.error);
+    if constexpr (std::is_same_v<S, double> || std::is_same_v<S, long double>)
+      lost += product_error<C>(factor, d.value, product);
+    sum.add(product, lost);
+  }
+  void add_share(const C& u, const C& x) {
+    shares_.add(u);
+    if (u == C(0) || is_nan(x) || is_plus_infinity(x)) return;
+    if (is_minus_infinity(x)) {
+      infinite_ = true;
+      return;
+    }
+    if (!has_pivot_) pivot_ = x;
+    has_pivot_ = true;
+    add_product(distances_, u, difference<C>(pivot_, x));
+  }
+
+  log_partition<C> z_;
+  compensated_sum<C> shares_;
+  compensated_sum<C> distances_;  // Σ u (pivot - x)
+  C pivot_{0};
+  C target_logit_{0};
+  C largest_ = -infinity<C>();
+  Index argmax_ = 0;
+  bool has_pivot_ = false;
+  bool infinite_ = false;
+  bool empty_ = true;
+};
+
+/// The results of sample n that are asked for.
+template <class S>
+void store_outputs(const loss_terms<S>& terms, Index n, const sample_loss<S>& sample) {
+  terms.loss[n] = terms.ignored(n) ? compute_t<S>(0) : sample.loss(terms, n);
+  if (terms.log_z != nullptr) terms.log_z[n] = sample.z().log_z();
+  if (terms.argmax != nullptr) terms.argmax[n] = sample.argmax();
+}
+
+/// The loss of each sample, and its gradient where grad has memory.
+template <class S>
+void cross_entropy(const slice_shape& shape, const slices<const S>& x, const loss_terms<S>& terms,
+                   const slices<S>& grad) {
+  using C = compute_t<S>;
+  const bool outputs = terms.log_z != nullptr || terms.argmax != nullptr;
+  for (Index n = 0; n < shape.inner; ++n) {
+    const S* const from = x.slice(0, n);
+    S* const to = grad.slice(0, n);
+    sample_loss<S> sample;
+    if (outputs || !terms.ignored(n)) sample.take(terms, n, 0, shape.length, from, x.length_stride);
+    store_outputs(terms, n, sample);
+    if (grad.data == nullptr) continue;
+    const log_partition<C>& z = sample.z();
+    // Nothing is averaged: the scale is 0, and so is the gradient whatever the slice holds.
+    const bool counts = !(terms.scale == C(0)) || !(terms.z_scale == C(0));
+    if (terms.ignored(n) || !counts) {
+      fill(shape, grad, to, C(0));
+      continue;
+    }
+    if (!z.finite()) {
+      fill_nan(shape, grad, to);
+      continue;
+    }
+    const with_rest<C> total = z.total();
+    const bool indices = terms.target != nullptr;
+    const C above = terms.upstream_of(n);
+    const C own = indices ? C(terms.scale * above * terms.hit * terms.weight_of(terms.target[n])) : C(0);
+    const C common = C(terms.scale * above * (indices ? terms.spread : C(1)));
+    C shared(0);
+    if (terms.has_shares()) shared = C(common * sample.shares(terms));
+    if (!(terms.z_scale == C(0))) shared += C(C(2) * terms.z_scale * above * z.log_z());
+    for (Index l = 0; l < shape.length; ++l) {
+      const C logit = element<false>(from, l * x.length_stride);
+      const C p = probability(difference<C>(logit, z.top()), total);
+      C slope = C(shared * p);
+      if (terms.has_shares()) {
+        const C u = share(terms, n, l);
+        if (!(u == C(0))) slope -= C(common * u);
+      }
+      if (indices && !(own == C(0))) {
+        // p - 1: from the sum of the others where p may be near 1; elsewhere p ≤ 1/2 and nothing cancels.
+        C q = p;
+        if (l == terms.target[n]) q = logit == z.top() ? C(-z.others_share(total)) : C(p - C(1));
+        slope += C(own * q);
+      }
+      to[l * grad.length_stride] = static_cast<S>(slope);
+    }
+  }
+}
+
+}  // namespace generic
+}  // namespace detail
+LOGZ_NAMESPACE_END

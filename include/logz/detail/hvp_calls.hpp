@@ -1,0 +1,79 @@
+// SPDX-License-Identifier: MIT
+//
+// The second derivative of cross-entropy by the logits, times a direction v:
+//   f (a + s W) p ∘ (v - p·v) + 2 g [log Z · p ∘ (v - p·v) + p (p·v)]     with the factors of loss_terms.hpp.
+#pragma once
+
+#include "generic_loss.hpp"
+#include "loss_problem.hpp"
+#include "map_call.hpp"
+
+LOGZ_NAMESPACE_BEGIN
+namespace detail {
+
+template <class Problem>
+struct hvp_function {
+  using S = typename Problem::Scalar;
+  using C = compute_t<S>;
+  static constexpr const char* name = "cross_entropy_hvp";
+
+  Problem problem;
+
+  void run(const slice_shape& shape, const slices<const S>& v, const slices<const S>& x,
+           const slices<S>& out) const {
+    run(shape, v, x, slices<const S>{nullptr, 0, 0, 0}, out);
+  }
+  void run(const slice_shape& shape, const slices<const S>& v, const slices<const S>& x,
+           const slices<const S>& probabilities, const slices<S>& out) const {
+    const loss_scale<C> scale = problem.reduced_scale();
+    loss_terms<S> terms = problem.terms();
+    terms.probability_length = probabilities.length_stride;
+    for (Index n = 0; n < shape.inner; ++n) {
+      Index target = 0;
+      if constexpr (Problem::are_indices) {
+        target = problem.targets().of(n);
+        terms.target = &target;
+      } else {
+        terms.probability = probabilities.slice(0, n);
+      }
+      S* const to = out.slice(0, n);
+      if (target < 0 || (scale.loss == C(0) && scale.z == C(0))) {
+        generic::fill(shape, out, to, C(0));
+        continue;
+      }
+      const S* const from = x.slice(0, n);
+      generic::sample_loss<S> sample;
+      sample.take(terms, 0, 0, shape.length, from, x.length_stride);
+      const log_partition<C>& z = sample.z();
+      if (!z.finite()) {
+        generic::fill_nan(shape, out, to);
+        continue;
+      }
+      C curvature(0);
+      if constexpr (Problem::are_indices) curvature = C(terms.hit * terms.weight_of(target));
+      if (terms.has_shares())
+        curvature += C((Problem::are_indices ? terms.spread : C(1)) * sample.shares(terms));
+      curvature = C(curvature * scale.loss);
+      if (!(scale.z == C(0))) curvature += C(C(2) * scale.z * z.log_z());
+      const with_rest<C> total = z.total();
+      const S* const direction = v.slice(0, n);
+      const auto p_at = [&](Index l) {
+        return generic::probability(
+            difference<C>(generic::element<false>(from, l * x.length_stride), z.top()), total);
+      };
+      compensated_sum<C> dot;
+      for (Index l = 0; l < shape.length; ++l)
+        dot.add(C(p_at(l) * generic::element<false>(direction, l * v.length_stride)));
+      const C mean = dot.value();
+      for (Index l = 0; l < shape.length; ++l) {
+        const C p = p_at(l);
+        C product = C(C(curvature * p) * C(generic::element<false>(direction, l * v.length_stride) - mean));
+        if (!(scale.z == C(0))) product += C(C(2) * scale.z * p * mean);
+        to[l * out.length_stride] = static_cast<S>(product);
+      }
+    }
+  }
+};
+
+}  // namespace detail
+LOGZ_NAMESPACE_END

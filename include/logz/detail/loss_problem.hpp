@@ -1,0 +1,190 @@
+// SPDX-License-Identifier: MIT
+//
+// What a loss is asked for: targets and options, checked, and the factors they make.
+#pragma once
+
+#include <string>
+
+#include "../loss_options.hpp"
+#include "loss_terms.hpp"
+#include "targets.hpp"
+
+LOGZ_NAMESPACE_BEGIN
+namespace detail {
+
+/// Probability targets, beside logits of the same shape: read while the gradient is written, so never in place.
+template <class P, class CutInto>
+class probability_argument : public argument<P, CutInto> {
+ public:
+  using argument<P, CutInto>::argument;
+  static constexpr bool is_plain = false;
+
+  sharing sharing_with(const slice_shape& shape, const grid& destination) const {
+    const sharing found = argument<P, CutInto>::sharing_with(shape, destination);
+    return found == sharing::none ? found : sharing::conflict;
+  }
+};
+
+template <class P, class Cut>
+class probability_targets {
+ public:
+  static constexpr bool are_indices = false;
+  static constexpr bool lazy = !probability_argument<P, Cut>::direct;
+
+  explicit probability_targets(const P& p) : argument_(p) {}
+
+  void check(const char* function, Index count, Index classes, Index rows, Index cols) const {
+    const P& p = argument_.xpr();
+    const slice_shape shape = shape_of(p, Cut{});
+    if (shape.inner != count || shape.length != classes) {
+      raise<std::invalid_argument>(std::string("logz::") + function + ": the logits are " +
+                                   shape_text(rows, cols) + ", but the target probabilities are " +
+                                   shape_text(p.rows(), p.cols()));
+    }
+    if (count > 0 && classes == 0) {
+      raise<std::invalid_argument>(std::string("logz::") + function + ": " + std::to_string(count) +
+                                   " samples of 0 classes (the argument is " + shape_text(rows, cols) + ")");
+    }
+  }
+  const probability_argument<P, Cut>& argument() const { return argument_; }
+
+ private:
+  probability_argument<P, Cut> argument_;
+};
+
+/// Factors of a sample's loss and of its (log Z)² in the reduced loss.
+template <class C>
+struct loss_scale {
+  C loss;
+  C z;
+};
+
+/// A number in a message, where its type can be one.
+template <class Scalar>
+std::string number_text(const Scalar& x) {
+  if constexpr (std::is_arithmetic_v<Scalar>) {
+    return std::to_string(x);
+  } else {
+    return "out of range";
+  }
+}
+
+/// Options: cross_entropy_options<Loss>, or a reference to one that outlives the problem.
+template <class S, class Targets, class Options>
+class loss_problem {
+ public:
+  using Scalar = S;
+  using C = compute_t<S>;
+  using Loss = loss_t<S>;
+  static constexpr bool are_indices = Targets::are_indices;
+  static constexpr bool lazy_targets = Targets::lazy;
+
+  loss_problem(const char* function, const Targets& targets, const cross_entropy_options<Loss>& options,
+               Index samples, Index classes, Index rows, Index cols)
+      : targets_(targets), options_(options), samples_(samples), classes_(classes) {
+    targets.check(function, samples, classes, rows, cols);
+    if (options.weight.size() != 0 && options.weight.size() != classes) {
+      raise<std::invalid_argument>(std::string("logz::") + function + ": weight has " +
+                                   std::to_string(options.weight.size()) + " numbers for " +
+                                   std::to_string(classes) + " classes");
+    }
+    if (!(options.label_smoothing >= Loss(0) && options.label_smoothing <= Loss(1))) {
+      raise<std::invalid_argument>(std::string("logz::") + function + ": label_smoothing is " +
+                                   number_text(options.label_smoothing) + ", not from 0 to 1");
+    }
+    compensated_sum<C> sum;
+    for (Index l = 0; l < classes && uses_weights(); ++l) sum.add(static_cast<C>(options.weight[l]));
+    weight_sum_ = uses_weights() ? sum.value() : C(static_cast<double>(classes));
+  }
+
+  const Targets& targets() const { return targets_; }
+  const cross_entropy_options<Loss>& options() const { return options_; }
+  Index samples() const { return samples_; }
+  Index classes() const { return classes_; }
+  C z_loss() const { return static_cast<C>(options().z_loss); }
+  bool uses_weights() const { return options().weight.size() != 0; }
+
+  /// The terms that are the same for all samples.
+  loss_terms<S> terms() const {
+    loss_terms<S> t{};
+    const C smoothing = static_cast<C>(options().label_smoothing);
+    t.weight = uses_weights() ? options().weight.data() : nullptr;
+    t.weight_sum = weight_sum_;
+    t.hit = C(1) - smoothing;
+    t.spread = C(smoothing / C(static_cast<double>(classes_)));
+    return t;
+  }
+
+  /// What the mean divides by: the sum of the weights of the targets, or the samples.
+  C divisor() const {
+    if constexpr (are_indices) {
+      if (uses_weights()) {
+        compensated_sum<C> sum;
+        for (Index n = 0; n < samples_; ++n) {
+          const Index target = targets_.of(n);
+          if (target >= 0) sum.add(static_cast<C>(options().weight[target]));
+        }
+        return sum.value();
+      }
+    }
+    return C(static_cast<double>(counted()));
+  }
+  /// The samples that are not ignored.
+  Index counted() const {
+    Index count = samples_;
+    if constexpr (are_indices) {
+      for (Index n = 0; n < samples_; ++n) count -= targets_.of(n) < 0 ? 1 : 0;
+    }
+    return count;
+  }
+
+  /// Of the reduced loss; 0 where there is nothing to average.
+  loss_scale<C> reduced_scale() const {
+    if (options().reduction == reduction::sum) return each_scale();
+    const C over = divisor();
+    if (over == C(0)) return {C(0), C(0)};
+    return {C(C(1) / over), C(z_loss() / C(static_cast<double>(counted())))};
+  }
+  /// Of each sample's loss by itself.
+  loss_scale<C> each_scale() const { return {C(1), z_loss()}; }
+
+  /// The reduced loss of sums over the samples, of their losses and of (log Z)².
+  Loss reduced(const compensated_sum<C>& losses, const compensated_sum<C>& z_squares) const {
+    const bool mean = options().reduction == reduction::mean;
+    const C over = mean ? divisor() : C(1);
+    if (over == C(0)) return options().empty_mean == empty_mean::zero ? Loss(0) : quiet_nan<Loss>();
+    C value = C(losses.value() / over);
+    if (!(z_loss() == C(0))) {
+      const C count = mean ? C(static_cast<double>(counted())) : C(1);
+      value += C(C(z_loss() * z_squares.value()) / count);
+    }
+    return static_cast<Loss>(value);
+  }
+
+ private:
+  Targets targets_;
+  Options options_;
+  Index samples_;
+  Index classes_;
+  C weight_sum_;
+};
+
+/// The gradient above a loss: none, one for the reduced loss, or (read with the logits) one for each sample.
+template <class Loss>
+struct no_gradient_above {
+  static constexpr bool per_sample = false;
+  slices<const Loss> view() const { return {nullptr, 0, 0, 0}; }
+};
+template <class Loss>
+struct one_gradient_above {
+  static constexpr bool per_sample = false;
+  Loss value;
+  slices<const Loss> view() const { return {&value, 0, 0, 0}; }
+};
+template <class Loss>
+struct gradients_above : no_gradient_above<Loss> {
+  static constexpr bool per_sample = true;
+};
+
+}  // namespace detail
+LOGZ_NAMESPACE_END

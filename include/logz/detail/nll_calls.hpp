@@ -1,0 +1,144 @@
+// SPDX-License-Identifier: MIT
+//
+// nll_loss behind the public calls: from log-probabilities, with no exponential anywhere.
+#pragma once
+
+#include <algorithm>
+#include <array>
+
+#include "functions.hpp"
+#include "lazy_pieces.hpp"
+#include "loss_problem.hpp"
+#include "per_slice.hpp"
+
+LOGZ_NAMESPACE_BEGIN
+namespace detail {
+
+/// Calls done(n, loss of sample n) in order, from any expression of log-probabilities.
+template <class Argument, class Problem, class Done>
+void for_each_nll(const Argument& x, const Problem& problem, const Done& done) {
+  using C = typename Problem::C;
+  using Xpr = typename Argument::Xpr;
+  constexpr bool rowwise = std::is_same_v<typename Argument::Cut, cut_along<Eigen::Horizontal>>;
+  constexpr bool interleaved = rowwise != static_cast<bool>(Xpr::IsRowMajor);
+  const auto terms = problem.terms();
+  const bool smooths = !(terms.spread == C(0));
+  // One evaluator for all: a product inside the expression is computed once.
+  const Eigen::internal::evaluator<Xpr> log_p(x.xpr());
+  const auto loss_at = [&](Index n, Index l, const C& factor) {
+    const auto lp = rowwise ? log_p.coeff(n, l) : log_p.coeff(l, n);
+    return factor == C(0) ? C(0) : C(-C(factor * static_cast<C>(lp)));
+  };
+  std::array<compensated_sum<C>, slice_block> smooth;
+  for (Index first = 0; first < problem.samples(); first += slice_block) {
+    const Index count = std::min(slice_block, problem.samples() - first);
+    smooth.fill(compensated_sum<C>{});
+    if (smooths) {
+      const auto take = [&](Index i, Index l) {
+        smooth[static_cast<std::size_t>(i)].add(loss_at(first + i, l, terms.weight_of(l)));
+      };
+      if (interleaved) {
+        for (Index l = 0; l < problem.classes(); ++l) {
+          for (Index i = 0; i < count; ++i) take(i, l);
+        }
+      } else {
+        for (Index i = 0; i < count; ++i) {
+          for (Index l = 0; l < problem.classes(); ++l) take(i, l);
+        }
+      }
+    }
+    for (Index i = 0; i < count; ++i) {
+      const Index target = problem.targets().of(first + i);
+      C loss(0);
+      if (target >= 0) {
+        loss = loss_at(first + i, target, C(terms.hit * terms.weight_of(target)));
+        if (smooths) loss += C(terms.spread * smooth[static_cast<std::size_t>(i)].value());
+      }
+      done(first + i, loss);
+    }
+  }
+}
+
+/// The reduced loss of nll_loss.
+template <class Argument, class Problem>
+typename Problem::Loss reduced_nll(const Argument& x, const Problem& problem) {
+  compensated_sum<typename Problem::C> sum;
+  for_each_nll(x, problem, [&](Index, const typename Problem::C& loss) { sum.add(loss); });
+  return problem.reduced(sum, {});
+}
+
+/// The gradient of nll_loss by the log-probabilities, which it does not depend on.
+template <class Problem, class Above>
+struct nll_gradient {
+  using S = typename Problem::Scalar;
+  using Loss = loss_t<S>;
+  using C = compute_t<S>;
+  static constexpr const char* name =
+      std::is_same_v<Above, no_gradient_above<Loss>> ? "nll_loss_with_grad" : "nll_loss_backward";
+
+  Problem problem;
+  Above above;
+
+  void run(const slice_shape& shape, const slices<S>& out) const { run_all(shape, above.view(), out); }
+  void run(const slice_shape& shape, const slices<const Loss>& upstream, const slices<S>& out) const {
+    run_all(shape, upstream, out);
+  }
+
+ private:
+  void run_all(const slice_shape& shape, const slices<const Loss>& upstream, const slices<S>& out) const {
+    const auto terms = problem.terms();
+    const C scale = Above::per_sample ? C(1) : problem.reduced_scale().loss;
+    for (Index i = 0; i < shape.inner; ++i) {
+      S* const slice = out.slice(0, i);
+      const Index target = problem.targets().of(i);
+      const C from_above = upstream.data == nullptr ? C(1) : static_cast<C>(*upstream.slice(0, i));
+      const C factor = C(-C(scale * from_above));
+      const bool shared = target >= 0 && !(terms.spread == C(0));
+      for (Index l = 0; l < shape.length; ++l) {
+        C slope(0);
+        if (shared) slope = C(terms.spread * terms.weight_of(l));
+        if (l == target) slope += C(terms.hit * terms.weight_of(l));
+        slice[l * out.length_stride] = static_cast<S>(slope == C(0) ? slope : C(factor * slope));
+      }
+    }
+  }
+};
+
+/// The loss of each sample: a vector with one number per sample.
+template <class Argument, class Problem>
+class nll_per_sample_call {
+  using Result = per_slice_result<Argument, typename Problem::Loss>;
+
+ public:
+  using PlainObject = typename Result::PlainObject;
+  static constexpr const char* name = "nll_loss_per_sample";
+  static constexpr bool valid = true;
+  static constexpr bool lazy = !Argument::direct;
+
+  nll_per_sample_call(const Argument& x, const Problem& problem) : x_(x), problem_(problem) {}
+
+  Index rows() const { return Result::rows(x_); }
+  Index cols() const { return Result::cols(x_); }
+  void check() const {}
+
+  template <class Dst>
+  bool conflicts_with(Dst& dst) const {
+    return conflicts_per_slice(x_, dst);
+  }
+
+  template <class Dst>
+  void run(Dst& dst) const {
+    using Loss = typename Problem::Loss;
+    const slices<Loss> each = slices_of(dst, typename Argument::Cut{});
+    for_each_nll(x_, problem_, [&](Index n, const typename Problem::C& loss) {
+      *each.slice(0, n) = static_cast<Loss>(loss);
+    });
+  }
+
+ private:
+  Argument x_;
+  Problem problem_;
+};
+
+}  // namespace detail
+LOGZ_NAMESPACE_END
