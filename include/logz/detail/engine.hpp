@@ -14,20 +14,31 @@ namespace engine {
 
 using generic::partial;
 
-/// One call of a kernel for every step of outer. Empty slices are the generic path's.
+/// The call of a kernel for one step of outer.
+template <class S>
+simd::forward_call<S> kernel_call(const slice_shape& shape, const slices<const S>& x, const slices<S>& out,
+                                  Index o) {
+  simd::forward_call<S> call;
+  call.length = shape.length;
+  call.count = shape.inner;
+  call.all = shape.inner;
+  call.x = x.slice(o, 0);
+  call.x_length = x.length_stride;
+  call.x_slice = x.inner_stride;
+  call.out = out.slice(o, 0);
+  call.out_length = out.length_stride;
+  call.out_slice = out.inner_stride;
+  call.loss = nullptr;
+  call.negate = false;
+  return call;
+}
+
+/// Empty slices are the generic path's.
 template <simd::forward_op Op, class S>
 void run_forward(const slice_shape& shape, const slices<const S>& x, const slices<S>& out, bool negate,
                  const slices<const S>& reference, const slices<const S>& factor) {
   for (Index o = 0; o < shape.outer && shape.inner > 0; ++o) {
-    simd::forward_call<S> call;
-    call.length = shape.length;
-    call.count = shape.inner;
-    call.x = x.slice(o, 0);
-    call.x_length = x.length_stride;
-    call.x_slice = x.inner_stride;
-    call.out = out.slice(o, 0);
-    call.out_length = out.length_stride;
-    call.out_slice = out.inner_stride;
+    simd::forward_call<S> call = kernel_call(shape, x, out, o);
     if constexpr (Op == simd::forward_op::logsumexp_backward) {
       call.reference = reference.slice(o, 0);
       call.reference_slice = reference.inner_stride;
@@ -81,12 +92,19 @@ void logsumexp_backward(const slice_shape& shape, const slices<const S>& x, cons
   }
 }
 
-/// The loss of each sample, and the gradient where grad has memory. Of `all` samples these are a block.
-template <class S>
+/// The loss of each sample, with its gradient where one is wanted. Of `all` samples these are a block.
+template <bool Gradient, class S>
 void cross_entropy(const slice_shape& shape, const slices<const S>& x, const loss_terms<S>& terms,
-                   const slices<S>& grad, Index all) {
-  (void)all;
-  generic::cross_entropy(shape, x, terms, grad);
+                   const slices<S>& grad, [[maybe_unused]] Index all) {
+  if constexpr (simd::has_kernels<S>) {
+    if (shape.inner == 0) return;
+    simd::forward_call<S> call = kernel_call(shape, x, grad, 0);
+    call.all = all;
+    call.loss = &terms;
+    simd::run<Gradient ? simd::forward_op::cross_entropy_gradient : simd::forward_op::cross_entropy>(call);
+  } else {
+    generic::cross_entropy(shape, x, terms, grad);
+  }
 }
 
 template <simd::backward_op Op, class S>

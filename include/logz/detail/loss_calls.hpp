@@ -58,12 +58,13 @@ class loss_pass {
     terms_.log_z = outputs || !(problem.z_loss() == C(0)) ? log_z_.data() : nullptr;
   }
 
-  /// Samples in memory; grad.data may be null.
+  /// Samples in memory.
+  template <bool Gradient>
   void run(const slice_shape& shape, const slices<const S>& x, const slices<S>& grad) {
     for (Index first = 0; first < shape.inner; first += loss_block) {
       const Index count = std::min(loss_block, shape.inner - first);
-      engine::cross_entropy(slice_shape{1, shape.length, count}, x.from(first), begin(first, count),
-                            grad.data == nullptr ? grad : grad.from(first), shape.inner);
+      engine::cross_entropy<Gradient>(slice_shape{1, shape.length, count}, x.from(first), begin(first, count),
+                                      Gradient ? grad.from(first) : grad, shape.inner);
       finish(first, count);
     }
   }
@@ -78,7 +79,7 @@ class loss_pass {
         [&](const slice_shape& piece, const slices<const S>& values, Index first, Index start) {
           if (start == 0) begin(first, piece.inner);
           if (piece.length == length) {
-            engine::cross_entropy(piece, values, terms_, slices<S>{nullptr, 0, 0, 0}, piece.inner);
+            engine::cross_entropy<false>(piece, values, terms_, slices<S>{nullptr, 0, 0, 0}, piece.inner);
             return;
           }
           for (Index i = 0; i < piece.inner; ++i) {
@@ -161,7 +162,7 @@ void run_values(const Argument& x, const Problem& problem, loss_results<typename
   const auto run = [&](const slices<const S>& probabilities) {
     loss_pass<Problem> pass(problem, probabilities, problem.each_scale(), {nullptr, 0, 0, 0}, results);
     if constexpr (Argument::direct) {
-      pass.run(shape_of(x.xpr(), Cut{}), slices_of(x.xpr(), Cut{}), {nullptr, 0, 0, 0});
+      pass.template run<false>(shape_of(x.xpr(), Cut{}), slices_of(x.xpr(), Cut{}), {nullptr, 0, 0, 0});
     } else {
       pass.run_pieces(x);
     }
@@ -198,7 +199,7 @@ struct cross_entropy_gradient {
     loss_pass<Problem> pass(problem, probabilities,
                             Above::per_sample ? problem.each_scale() : problem.reduced_scale(), upstream,
                             results == nullptr ? unused : *results);
-    pass.run(shape, x, std::get<sizeof...(Rest) - 1>(all));
+    pass.template run<true>(shape, x, std::get<sizeof...(Rest) - 1>(all));
   }
 };
 

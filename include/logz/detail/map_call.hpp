@@ -21,7 +21,7 @@ class map_call {
   static constexpr const char* name = Function::name;
   static constexpr bool valid =
       is_supported_scalar<Scalar> && ((std::is_same_v<Scalar, typename Arguments::Scalar> ||
-                                       std::is_same_v<loss_t<Scalar>, typename Arguments::Scalar>) && ...);
+                                       std::is_same_v<loss_t<Scalar>, typename Arguments::Scalar>)&&...);
   static constexpr bool lazy = (!Arguments::direct || ...);
 
   map_call(const Function& function, const Model& model, const Arguments&... arguments)

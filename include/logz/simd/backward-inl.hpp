@@ -173,13 +173,6 @@ void panel_map(const S* g, ptrdiff_t g_row, const S* y, ptrdiff_t y_row, ptrdiff
   }
 }
 
-struct unchanged {
-  template <class V>
-  LOGZ_INLINE V operator()(V v, ptrdiff_t) const {
-    return v;
-  }
-};
-
 /// Panels of neighbours are worked on where they are; any others are packed into scratch, block by block.
 template <class S, backward_op Op, bool Stream>
 void backward_panels(const backward_call<S>& call) {

@@ -5,7 +5,7 @@
 
 #include <cstddef>
 
-#include "../config.hpp"
+#include "../detail/loss_terms.hpp"
 
 LOGZ_NAMESPACE_BEGIN
 namespace detail {
@@ -18,6 +18,7 @@ template <class S>
 struct forward_call {
   ptrdiff_t length;
   ptrdiff_t count;
+  ptrdiff_t all;  // slices of the whole, of which these are a block
   const S* x;
   ptrdiff_t x_length;
   ptrdiff_t x_slice;
@@ -28,9 +29,10 @@ struct forward_call {
   ptrdiff_t reference_slice;
   const S* factor;
   ptrdiff_t factor_slice;
-  bool negate;     // the functions of -x
-  bool in_memory;  // x and a result of its size do not fit in the cache
-  S* scratch;      // scratch_size numbers, aligned to 64 bytes
+  const loss_terms<S>* loss;  // the losses
+  bool negate;                // the functions of -x
+  bool in_memory;             // x and a result of its size do not fit in the cache
+  S* scratch;                 // scratch_size numbers, aligned to 64 bytes
   ptrdiff_t scratch_size;
 };
 
@@ -54,7 +56,14 @@ struct backward_call {
 };
 
 enum class backward_op { softmax, log_softmax };
-enum class forward_op { softmax, log_softmax, logsumexp, logsumexp_backward };
+enum class forward_op {
+  softmax,
+  log_softmax,
+  logsumexp,
+  logsumexp_backward,
+  cross_entropy,          // the losses alone, out is not used
+  cross_entropy_gradient  // the losses, and their gradient in out
+};
 
 }  // namespace simd
 }  // namespace detail

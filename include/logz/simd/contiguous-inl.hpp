@@ -75,12 +75,12 @@ __attribute__((noinline)) void row_sum(partition<S>& z, const S* x, ptrdiff_t n,
   const vec<S> exponent = z.exponent;
   const vec<S> floor = z.floor;
   lane_sum<S> sum = z.sum;
-  vec<S> top = z.top;
+  vec<S> top = z.top, aside = z.aside;
   ptrdiff_t l = 0;
   for (; l + 2 * w <= n; l += 2 * w) {
     vec<S> a = load(x + l), b = load(x + l + w);
-    take<S, Which>(sum, top, exponent, floor, a, b);
-    if constexpr (Which == terms::all) {
+    take<S, Which>(sum, top, aside, exponent, floor, a, b);
+    if constexpr (keeps_exps(Which)) {
       store(out + l, a);
       store(out + l + w, b);
     } else if ((l + 2 * w) % (flush_step * w) == 0) {
@@ -90,6 +90,7 @@ __attribute__((noinline)) void row_sum(partition<S>& z, const S* x, ptrdiff_t n,
   if constexpr (Which == terms::others) flush(sum);
   z.sum = sum;
   z.top = top;
+  z.aside = aside;
   if (l < n) {
     // What is left, filled up: -∞ adds nothing.
     alignas(64) S tail[2 * w];
@@ -97,7 +98,7 @@ __attribute__((noinline)) void row_sum(partition<S>& z, const S* x, ptrdiff_t n,
     store(tail, load_up_to(x + l, n - l, least));
     store(tail + w, load_up_to(x + l + w, n - l - w, least));
     row_sum<S, Which>(z, tail, 2 * w, tail);
-    if constexpr (Which == terms::all) {
+    if constexpr (keeps_exps(Which)) {
       store_up_to(out + l, n - l, load(tail));
       store_up_to(out + l + w, n - l - w, load(tail + w));
     }
@@ -117,6 +118,18 @@ LOGZ_INLINE void add_all_but_top(partition<S>& z) {
   add(z.sum, exp_parts(larger<vec<S>>(z.floor, load(largest)), z.exponent), none);
   flush(z.sum);
   z.top = all(top);
+}
+
+/// The same of the exps that were set aside.
+template <class S>
+LOGZ_INLINE void add_all_but_largest(partition<S>& z) {
+  S largest[width<S>];
+  store(largest, z.aside);
+  const S top = max_of_lanes<S>(z.aside);
+  ptrdiff_t i = 0;
+  while (i < width<S> - 1 && largest[i] != top) ++i;
+  largest[i] = 0;
+  add_rounded(z.sum, load(largest), vec<S>{});
 }
 
 /// The coefficients of the last pass over a slice, one slice in all lanes or one in each.

@@ -99,11 +99,12 @@ bool exceeds_cache(ptrdiff_t length, ptrdiff_t count, int operands) {
 
 template <forward_op Op, class S>
 void run(forward_call<S>& call) {
-  constexpr bool reduces = Op == forward_op::logsumexp;
-  call.in_memory = exceeds_cache<S>(call.length, call.count, 2);
-  const bool contiguous = call.x_length == 1 && (reduces || call.out_length == 1);
+  constexpr bool reduces = Op == forward_op::logsumexp || Op == forward_op::cross_entropy;
+  call.in_memory = exceeds_cache<S>(call.length, call.all, 2);
+  const bool probable = call.loss != nullptr && call.loss->probability != nullptr;
+  const bool contiguous = call.x_length == 1 && (reduces || call.out_length == 1) && !probable;
   run(forward_kernels<Op, S>, call,
-      (reduces || !call.in_memory) && (contiguous || is_little<S>(call.length, 1)));
+      (reduces || !call.in_memory) && (contiguous || is_little<S>(call.length, probable ? 2 : 1)));
 }
 
 template <backward_op Op, class S>

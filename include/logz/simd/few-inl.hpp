@@ -9,6 +9,49 @@ namespace LOGZ_TARGET {
 template <class S>
 constexpr ptrdiff_t few_length = 1024;
 
+/// The running sum of one slice, pair by pair in their order: what a lane of a panel comes to.
+template <class S>
+struct slice_sum;
+template <>
+struct slice_sum<float> {
+  double high = 0, rest = 0;
+  float low = 0;
+};
+template <>
+struct slice_sum<double> {
+  double high = 0, rest = 0;
+};
+
+/// Adds the sums of pairs that stand in the first `count` lanes.
+template <terms Which>
+LOGZ_INLINE void add_pairs(slice_sum<float>& total, const lane_sum<float>& pairs, ptrdiff_t count) {
+  double high[width<float>];
+  store_totals(pairs, high, nullptr);
+  for (ptrdiff_t i = 0; i < count; ++i) total.high += high[i];
+  if constexpr (has_fma && Which == terms::others) {
+    float low[width<float>];
+    store(low, pairs.low);
+    for (ptrdiff_t i = 0; i < count; ++i) total.low += low[i];
+  }
+}
+template <terms>
+LOGZ_INLINE void add_pairs(slice_sum<double>& total, const lane_sum<double>& pairs, ptrdiff_t count) {
+  double high[width<double>];
+  double low[width<double>];
+  store_totals(pairs, high, low);
+  for (ptrdiff_t i = 0; i < count; ++i) {
+    const double next = opaque(total.high + high[i]);
+    total.rest += low[i];
+    total.rest += sum_error(total.high, high[i], next);
+    total.high = next;
+  }
+}
+LOGZ_INLINE void flush(slice_sum<float>& total) {
+  total.high += double(total.low);
+  total.low = 0;
+}
+LOGZ_INLINE void flush(slice_sum<double>&) {}
+
 /// Every other number of a and b, and the rest.
 template <class S, std::size_t... I>
 LOGZ_INLINE void split_pairs(vec<S>& a, vec<S>& b, std::index_sequence<I...>) {

@@ -9,10 +9,13 @@
 #endif
 #include "partition-inl.hpp"
 #include "contiguous-inl.hpp"
+#include "loss-inl.hpp"
+#include "shares-inl.hpp"
 #include "rows-inl.hpp"
 #include "transpose-inl.hpp"
 #include "pack-inl.hpp"
 #include "panel-inl.hpp"
+#include "loss_panel-inl.hpp"
 #include "few-inl.hpp"
 #include "backward-inl.hpp"
 // clang-format on
@@ -21,10 +24,13 @@ namespace LOGZ_TARGET {
 
 template <class S, forward_op Op>
 void forward(const forward_call<S>& call) {
-  const bool contiguous = call.x_length == 1 && (Op == forward_op::logsumexp || call.out_length == 1);
-  if (call.count <= 2 && call.length <= (contiguous ? short_length<S> : few_length<S>)) {
-    few_short_slices<S, Op>(call);
-  } else if (contiguous && call.length > short_length<S>) {
+  bool contiguous = call.x_length == 1 && (is_reduction<Op> || call.out_length == 1);
+  if constexpr (is_loss<Op>) {
+    contiguous = contiguous && (call.loss->probability == nullptr || call.loss->probability_length == 1);
+  } else if (call.count <= 2 && call.length <= (contiguous ? short_length<S> : few_length<S>)) {
+    return few_short_slices<S, Op>(call);
+  }
+  if (contiguous && call.length > short_length<S>) {
     rows<S, Op>(call);
   } else {
     panels<S, Op>(call);

@@ -67,6 +67,14 @@ void pack(const S* x, ptrdiff_t length_stride, ptrdiff_t slice_stride, const win
   }
 }
 
+/// What unpack() and write_panel() write as it is.
+struct unchanged {
+  template <class V>
+  LOGZ_INLINE V operator()(V v, ptrdiff_t) const {
+    return v;
+  }
+};
+
 /// The way back, through f(v, lane).
 template <class S, class Function>
 LOGZ_INLINE void unpack(const S* from, ptrdiff_t lanes, const window& at, S* out, ptrdiff_t length_stride,

@@ -34,14 +34,14 @@ __attribute__((noinline)) void column_sum(partition<S>& z, S* x, ptrdiff_t n, pt
   const vec<S> exponent = z.exponent;
   const vec<S> floor = z.floor;
   lane_sum<S> sum = z.sum;
-  vec<S> top = z.top;
+  vec<S> top = z.top, aside = z.aside;
   for (ptrdiff_t l = 0; l < n;) {
-    const ptrdiff_t stop = Which == terms::all ? n : l + at_most(n - l, flush_step);
+    const ptrdiff_t stop = keeps_exps(Which) ? n : l + at_most(n - l, flush_step);
     for (; l < stop; l += 2) {
       S* const at = x + l * lanes;
       vec<S> a = load(at), b = load(at + lanes);
-      take<S, Which>(sum, top, exponent, floor, a, b);
-      if constexpr (Which == terms::all) {
+      take<S, Which>(sum, top, aside, exponent, floor, a, b);
+      if constexpr (keeps_exps(Which)) {
         store(at, a);
         store(at + lanes, b);
       }
@@ -50,6 +50,7 @@ __attribute__((noinline)) void column_sum(partition<S>& z, S* x, ptrdiff_t n, pt
   }
   z.sum = sum;
   z.top = top;
+  z.aside = aside;
 }
 
 /// x = ±x - shift.
@@ -62,7 +63,7 @@ void column_prepare(S* x, ptrdiff_t n, ptrdiff_t lanes, bool negate, vec<S> shif
 }
 
 /// A panel's slices, what is known of them, and its scratch.
-template <class S>
+template <class S, forward_op Op>
 struct panel {
   const forward_call<S>* of;
   ptrdiff_t first;
@@ -70,39 +71,55 @@ struct panel {
   ptrdiff_t lanes;
   ptrdiff_t block;  // rows that scratch holds
   S* x;
+  S* t;             // probabilities: null, or rows as x has them
+  bool tops_known;  // losses: x's maxima are in g.reference
   partition<S> z[panel_lanes<S> / width<S>];
   group<S, panel_lanes<S>> g;
+  loss_group<S, is_loss<Op> ? panel_lanes<S> : 1> lg;
 
   const forward_call<S>& call() const { return *of; }
 };
 
-template <class S>
-LOGZ_INLINE window block_at(const panel<S>& p, ptrdiff_t start) {
+template <class S, forward_op Op>
+LOGZ_INLINE window block_at(const panel<S, Op>& p, ptrdiff_t start) {
   return {p.first, p.slices, start, at_most(p.call().length - start, p.block)};
 }
 
-template <class S>
-void pack_panel(panel<S>& p, const window& at) {
-  pack(p.call().x, p.call().x_length, p.call().x_slice, at, p.x, p.lanes, p.call().in_memory);
-  pad(p.x, at.length, p.lanes);
+/// The slice of a lane; lanes without one stand for the last.
+template <class S, forward_op Op>
+LOGZ_INLINE ptrdiff_t slice_of_lane(const panel<S, Op>& p, ptrdiff_t lane) {
+  const ptrdiff_t vector = lane / width<S> * width<S>;
+  return p.first + at_most(slice_at<S>(vector, p.slices) + lane - vector, p.slices - 1);
 }
 
-template <class S, terms Which>
-void sum_columns(panel<S>& p, ptrdiff_t n) {
+template <class S, forward_op Op>
+void pack_panel(panel<S, Op>& p, const window& at) {
+  pack(p.call().x, p.call().x_length, p.call().x_slice, at, p.x, p.lanes, p.call().in_memory);
+  pad(p.x, at.length, p.lanes);
+  if constexpr (is_loss<Op>) {
+    const loss_terms<S>& terms = *p.call().loss;
+    if (p.t != nullptr) {
+      pack(terms.probability, terms.probability_length, terms.probability_slice, at, p.t, p.lanes, false);
+    }
+  }
+}
+
+template <class S, forward_op Op>
+void sum_columns(panel<S, Op>& p, ptrdiff_t n) {
   for (ptrdiff_t i = 0; i < p.lanes; i += width<S>)
-    column_sum<S, Which>(p.z[i / width<S>], p.x + i, n, p.lanes);
+    column_sum<S, summed<Op>>(p.z[i / width<S>], p.x + i, n, p.lanes);
 }
 
 /// Negated, and what is far from 0 moved there.
-template <class S>
-void prepare_columns(panel<S>& p, ptrdiff_t n) {
+template <class S, forward_op Op>
+void prepare_columns(panel<S, Op>& p, ptrdiff_t n) {
   for (ptrdiff_t i = 0; i < p.lanes; i += width<S>) {
     column_prepare<S>(p.x + i, n, p.lanes, p.call().negate, p.z[i / width<S>].shift);
   }
 }
 
-template <class S>
-void track_tops(panel<S>& p, ptrdiff_t n) {
+template <class S, forward_op Op>
+void track_tops(panel<S, Op>& p, ptrdiff_t n) {
   for (ptrdiff_t i = 0; i < p.lanes; i += width<S>) {
     partition<S>& z = p.z[i / width<S>];
     z.top = larger<vec<S>>(column_max<S>(p.x + i, n, p.lanes), z.top);
@@ -111,21 +128,29 @@ void track_tops(panel<S>& p, ptrdiff_t n) {
 
 /// Sums over the whole slices, block by block. A panel that fits in scratch and is `packed` there is not fetched again.
 /// `tracked`: the maxima are found too, where the sum does not find them by itself.
-template <class S, terms Which>
-void sum_blocks(panel<S>& p, bool packed, bool prepared, bool tracked) {
+template <class S, forward_op Op>
+void sum_blocks(panel<S, Op>& p, bool packed, bool prepared, bool tracked) {
   for (ptrdiff_t i = 0; i < p.lanes; i += width<S>) begin(p.z[i / width<S>]);
+  if constexpr (is_loss<Op>) {
+    p.tops_known = !tracked && keeps_exps(summed<Op>);
+    for (ptrdiff_t i = 0; i < p.lanes && p.tops_known; i += width<S>)
+      p.z[i / width<S>].top = load(p.g.reference + i) - p.z[i / width<S>].shift;
+  }
   for (ptrdiff_t start = 0; start < p.call().length; start += p.block) {
     const window at = block_at(p, start);
     if (!packed) pack_panel(p, at);
     if (prepared) prepare_columns(p, at.length);
-    if (tracked && Which == terms::all) track_tops(p, at.length);
-    sum_columns<S, Which>(p, at.length);
+    if (tracked && keeps_exps(summed<Op>)) track_tops(p, at.length);
+    if constexpr (is_loss<Op>) {
+      if (p.tops_known) inspect_columns(p, at);
+    }
+    sum_columns(p, at.length);
   }
 }
 
 /// The maxima, found by a pass of their own.
-template <class S>
-void find_tops(panel<S>& p) {
+template <class S, forward_op Op>
+void find_tops(panel<S, Op>& p) {
   for (ptrdiff_t i = 0; i < p.lanes; i += width<S>) {
     begin(p.z[i / width<S>]);
     p.z[i / width<S>].shift = vec<S>{};
@@ -141,8 +166,8 @@ void find_tops(panel<S>& p) {
 /// A first reference for every slice, and whether one is far from 0: softmax takes the maximum where the panel is in
 /// scratch. The samples of a panel that does not fit are packed there by themselves.
 template <class S, forward_op Op>
-bool take_samples(panel<S>& p, bool packed) {
-  const ptrdiff_t n = p.call().length, step = packed && summed<Op> == terms::all ? 1 : sample_step(n),
+bool take_samples(panel<S, Op>& p, bool packed) {
+  const ptrdiff_t n = p.call().length, step = packed && keeps_exps(summed<Op>) ? 1 : sample_step(n),
                   samples = (n + step - 1) / step;
   if (!packed) {
     pack(p.call().x, p.call().x_length * step, p.call().x_slice, window{p.first, p.slices, 0, samples}, p.x,
@@ -152,7 +177,9 @@ bool take_samples(panel<S>& p, bool packed) {
   bool far = false;
   for (ptrdiff_t i = 0; i < p.lanes; i += width<S>) {
     partition<S>& z = p.z[i / width<S>];
-    set_reference<S>(z, column_max<S>(p.x + i, samples, packed ? p.lanes * step : p.lanes), span_of<S, Op>);
+    const vec<S> reference = column_max<S>(p.x + i, samples, packed ? p.lanes * step : p.lanes);
+    set_reference<S>(z, reference, span_of<S, Op>);
+    store(p.g.reference + i, reference);
     far = far || is_far(z);
   }
   return far;
@@ -160,8 +187,7 @@ bool take_samples(panel<S>& p, bool packed) {
 
 /// Finds references and sums. True where the numbers had to be prepared.
 template <class S, forward_op Op>
-bool find_partitions(panel<S>& p) {
-  constexpr terms which = summed<Op>;
+bool find_partitions(panel<S, Op>& p) {
   const bool fits = p.block >= p.call().length;
   if constexpr (Op == forward_op::logsumexp_backward) {
     bool far = false;
@@ -169,7 +195,7 @@ bool find_partitions(panel<S>& p) {
       set_reference<S>(p.z[i / width<S>], load(p.g.reference + i), span_of<S, Op>);
       far = far || is_far(p.z[i / width<S>]);
     }
-    sum_blocks<S, which>(p, false, far, false);
+    sum_blocks(p, false, far, false);
     return far;
   } else {
     const bool negate = p.call().negate;
@@ -179,16 +205,17 @@ bool find_partitions(panel<S>& p) {
       if (negate) prepare_columns(p, p.call().length);
     }
     if (!take_samples<S, Op>(p, fits)) {
-      sum_blocks<S, which>(p, fits, negate && !fits, !fits);
+      sum_blocks(p, fits, negate && !fits, !fits);
       bool low = false;
       for (ptrdiff_t i = 0; i < p.lanes; i += width<S>) low = low || is_low(p.z[i / width<S>]);
       if (!low) return negate;
     }
     find_tops(p);
     for (ptrdiff_t i = 0; i < p.lanes; i += width<S>) {
+      store(p.g.reference + i, p.z[i / width<S>].top);
       set_reference<S>(p.z[i / width<S>], p.z[i / width<S>].top, span_of<S, Op>);
     }
-    sum_blocks<S, which>(p, false, true, false);
+    sum_blocks(p, false, true, false);
     return true;
   }
 }
@@ -206,9 +233,9 @@ struct map_lanes {
   }
 };
 
-/// Writes a block of the panel through the map to slices side by side.
-template <class S, forward_op Op, bool Stream>
-void write_neighbours(const panel<S>& p, const window& at) {
+/// Writes a block of the panel through f(v, lane) to slices side by side.
+template <class S, forward_op Op, bool Stream, class Function>
+void write_neighbours(const panel<S, Op>& p, const window& at, const Function& f) {
   constexpr ptrdiff_t w = width<S>;
   const forward_call<S>& call = p.call();
   S* const out = call.out + at.first + at.start * call.out_length;
@@ -217,27 +244,39 @@ void write_neighbours(const panel<S>& p, const window& at) {
     const S* const row = p.x + l * p.lanes;
     S* const to = out + l * call.out_length;
     for (ptrdiff_t i = 0; i < whole; i += w) {
-      put<S, Stream>(to + i, map<S, Op>(load(row + i), coefficients_at(p.g, i)));
+      put<S, Stream>(to + i, f(load(row + i), i));
     }
     if (whole < p.lanes) {
-      store_up_to(to + last, at.slices - last, map<S, Op>(load(row + whole), coefficients_at(p.g, whole)));
+      store_up_to(to + last, at.slices - last, f(load(row + whole), whole));
     }
   }
 }
 
+/// Writes a block of the panel through f(v, lane).
+template <class S, forward_op Op, class Function>
+LOGZ_INLINE void write_panel(const panel<S, Op>& p, const window& at, bool streams, const Function& f) {
+  const forward_call<S>& call = p.call();
+  if (streams) {
+    write_neighbours<S, Op, true>(p, at, f);
+  } else if (call.out_slice == 1) {
+    write_neighbours<S, Op, false>(p, at, f);
+  } else {
+    unpack(p.x, p.lanes, at, call.out, call.out_length, call.out_slice, f);
+  }
+}
+
 /// A reference that is NaN spreads, whatever the slice holds.
-template <class S>
-void read_factors(panel<S>& p) {
+template <class S, forward_op Op>
+void read_factors(panel<S, Op>& p) {
   for (ptrdiff_t i = 0; i < p.lanes; ++i) {
-    const ptrdiff_t vector = i / width<S> * width<S>;
-    const ptrdiff_t slice = p.first + at_most(slice_at<S>(vector, p.slices) + i - vector, p.slices - 1);
+    const ptrdiff_t slice = slice_of_lane(p, i);
     const S reference = p.call().reference[slice * p.call().reference_slice];
     p.g.reference[i] = reference;
     p.g.factor[i] = is_nan(double(reference)) ? reference : p.call().factor[slice * p.call().factor_slice];
   }
 }
-template <class S>
-void apply_factors(panel<S>& p) {
+template <class S, forward_op Op>
+void apply_factors(panel<S, Op>& p) {
   for (ptrdiff_t i = 0; i < p.lanes; i += width<S>) {
     coefficients<S> with = coefficients_at(p.g, i);
     set_factor<S>(with, with.factor);
@@ -247,8 +286,8 @@ void apply_factors(panel<S>& p) {
   }
 }
 /// The gradient of logsumexp is 0 where Z is 0.
-template <class S>
-void clear_empty(panel<S>& p) {
+template <class S, forward_op Op>
+void clear_empty(panel<S, Op>& p) {
   for (ptrdiff_t i = 0; i < p.slices; ++i) {
     if (p.g.reference[lane_of<S>(i, p.slices)] != -std::numeric_limits<S>::infinity()) continue;
     S* const out = p.call().out + (p.first + i) * p.call().out_slice;
@@ -257,12 +296,16 @@ void clear_empty(panel<S>& p) {
 }
 
 template <class S, forward_op Op>
-void one_panel(panel<S>& p, bool streams) {
+void one_panel(panel<S, Op>& p, bool streams) {
   constexpr ptrdiff_t w = width<S>;
   constexpr terms which = summed<Op>;
   const forward_call<S>& call = p.call();
   if constexpr (Op == forward_op::logsumexp_backward) read_factors(p);
+  if constexpr (is_loss<Op>) read_targets(p);
   const bool prepared = find_partitions<S, Op>(p);
+  if constexpr (is_loss<Op>) {
+    if (!p.tops_known) inspect_blocks(p, prepared);
+  }
   for (ptrdiff_t i = 0; i < p.lanes; i += w) {
     const partition<S>& z = p.z[i / w];
     store(p.g.top + i, z.top);
@@ -270,7 +313,13 @@ void one_panel(panel<S>& p, bool streams) {
     store(p.g.exponent + i, z.exponent);
     store_totals(z.sum, p.g.sum + i, p.g.rest + i);
   }
-  finish<which>(p.g, p.lanes);
+  if constexpr (is_loss<Op>) {
+    finish_losses<S, which == terms::kept>(p.g, p.lg, *call.loss, p.lanes);
+    for (ptrdiff_t i = 0; i < p.slices; ++i)
+      store_losses(p.g, p.lg, lane_of<S>(i, p.slices), *call.loss, p.first + i);
+  } else {
+    finish<which>(p.g, p.lanes);
+  }
   if constexpr (Op == forward_op::logsumexp) {
     for (ptrdiff_t i = 0; i < p.slices; ++i) {
       const S* const slice = call.x + (p.first + i) * call.x_slice;
@@ -278,25 +327,26 @@ void one_panel(panel<S>& p, bool streams) {
       call.out[(p.first + i) * call.out_slice] = log_z(slice, call.length, call.x_length, p.g.top[lane],
                                                        p.g.shift[lane], p.g.high[lane], p.g.low[lane]);
     }
-    return;
   }
+  if constexpr (is_reduction<Op>) return;
   if constexpr (Op == forward_op::logsumexp_backward) apply_factors(p);
   for (ptrdiff_t start = 0; start < call.length; start += p.block) {
     const window at = block_at(p, start);
     if (p.block < call.length) {
       pack_panel(p, at);
       if (prepared) prepare_columns(p, at.length);
-      if constexpr (which == terms::all) sum_columns<S, which>(p, at.length);  // exp once more
+      if constexpr (keeps_exps(which)) sum_columns(p, at.length);  // exp once more
     }
-    if (streams) {
-      write_neighbours<S, Op, true>(p, at);
-    } else if (call.out_slice == 1) {
-      write_neighbours<S, Op, false>(p, at);
-    } else {
-      unpack(p.x, p.lanes, at, call.out, call.out_length, call.out_slice, map_lanes<S, Op>{p.g});
+    if constexpr (is_loss<Op>) {
+      if (map_columns(p, at)) {
+        write_panel<S, Op>(p, at, streams, unchanged{});
+        continue;
+      }
     }
+    write_panel<S, Op>(p, at, streams, map_lanes<S, Op>{p.g});
   }
   if constexpr (Op == forward_op::logsumexp_backward) clear_empty(p);
+  if constexpr (which == terms::kept) finish_gradients(p, streams);
 }
 
 /// Streaming stores need whole vectors on their boundaries.
@@ -311,18 +361,26 @@ LOGZ_INLINE bool can_stream(const S* out, ptrdiff_t length_stride, ptrdiff_t sli
 template <class S, forward_op Op>
 void panels(const forward_call<S>& call) {
   constexpr ptrdiff_t line = 64 / static_cast<ptrdiff_t>(sizeof(S));
-  panel<S> p;
+  panel<S, Op> p;
   p.of = &call;
   p.x = call.scratch;
-  ptrdiff_t lanes = call.scratch_size / (call.length + overhang) / line * line;
+  p.t = nullptr;
+  ptrdiff_t room = call.scratch_size;
+  if constexpr (is_loss<Op>) {
+    if (probabilities_of(*call.loss) != nullptr) {
+      room = room / 2 / line * line;
+      p.t = call.scratch + room;
+    }
+  }
+  ptrdiff_t lanes = room / (call.length + overhang) / line * line;
   p.block = call.length;
   if (lanes == 0) {
     lanes = panel_lanes<S>;
-    p.block = (call.scratch_size / lanes - overhang) / flush_step * flush_step;
+    p.block = (room / lanes - overhang) / flush_step * flush_step;
   }
   lanes = at_most(lanes, panel_lanes<S>);
   const bool streams =
-      call.in_memory && Op != forward_op::logsumexp && can_stream(call.out, call.out_length, call.out_slice);
+      call.in_memory && !is_reduction<Op> && can_stream(call.out, call.out_length, call.out_slice);
   for (p.first = 0; p.first < call.count; p.first += lanes) {
     p.slices = at_most(call.count - p.first, lanes);
     p.lanes = (p.slices + width<S> - 1) / width<S> * width<S>;

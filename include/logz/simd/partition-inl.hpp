@@ -16,7 +16,9 @@ struct span {
 /// With n <= 2^24 numbers: softmax needs exp(-reach) under half of the smallest subnormal, and
 /// Z <= n · 2^bias · exp(headroom) <= 2^100 (2^967), so that 1 / Z's low part is not rounded any further; a logarithm
 /// needs n · exp(-reach) below the smallest subnormal; the gradient of logsumexp has a factor that may bring up what is
-/// small, and no headroom, as its reference is given.
+/// small, and no headroom, as its reference is given; the gradient of a loss has both, Z <= 2^123 (2^1011). With
+/// reach as in both gradients an exp is 2^-123.5 (2^-975.5) at least: below small_slope its product with 1 / Z and a
+/// factor is no number, above it what stands for -∞ has to be cleared.
 template <class S>
 struct range;
 template <>
@@ -24,6 +26,8 @@ struct range<float> {
   static constexpr span<float> for_softmax = {32, 108, 30};
   static constexpr span<float> for_log = {50, 120, 40};
   static constexpr span<float> for_gradient = {64, 130, 0};
+  static constexpr span<float> for_loss_gradient = {64, 130, 24};
+  static constexpr float small_slope = 0x1p-27f;
   static constexpr float limit =
       16384;  // from here on the maximum itself is subtracted first: exact by Sterbenz
   static constexpr float rounding = 0x1.8p23f;
@@ -33,17 +37,26 @@ struct range<double> {
   static constexpr span<double> for_softmax = {128, 780, 500};
   static constexpr span<double> for_log = for_softmax;
   static constexpr span<double> for_gradient = {900, 1300, 0};
+  static constexpr span<double> for_loss_gradient = {900, 1300, 60};
+  static constexpr double small_slope = 0x1p-100;
   static constexpr double limit = 4096;
   static constexpr double rounding = 0x1.8p52;
 };
 
 template <class S, forward_op Op>
-inline constexpr span<S> span_of = Op == forward_op::logsumexp_backward ? range<S>::for_gradient
-                                   : Op == forward_op::softmax          ? range<S>::for_softmax
-                                                                        : range<S>::for_log;
+inline constexpr span<S> span_of = Op == forward_op::logsumexp_backward       ? range<S>::for_gradient
+                                   : Op == forward_op::cross_entropy_gradient ? range<S>::for_loss_gradient
+                                   : Op == forward_op::softmax                ? range<S>::for_softmax
+                                                                              : range<S>::for_log;
 
 /// Which numbers enter the sum, and how it is rounded.
-enum class terms { all, others };  // all: for softmax; others: without one number at the maximum, for log Z
+enum class terms {
+  all,     // for softmax
+  others,  // without one number at the maximum, for log Z
+  kept     // the same, with every exp kept: for the gradients of losses
+};
+/// The exps of all numbers take their place.
+constexpr bool keeps_exps(terms which) { return which != terms::others; }
 
 template <class S>
 LOGZ_INLINE vec<S> magnitude(vec<S> v) {
@@ -87,11 +100,13 @@ struct partition {
   vec<S> ceiling;   // numbers above it need another reference
   lane_sum<S> sum;  // of exp · 2^exponent
   vec<S> top;       // the largest number so far; left out of the sum where log Z is wanted
+  vec<S> aside;     // the largest exp so far, where exps are kept and one stays out of the sum
 };
 
 template <class S>
 LOGZ_INLINE void begin(partition<S>& z) {
   z.top = all(-std::numeric_limits<S>::infinity());
+  z.aside = vec<S>{};
   clear(z.sum);
 }
 
@@ -156,12 +171,22 @@ LOGZ_INLINE void add_exp(lane_sum<S>& sum, vec<S> exponent, vec<S> floor, vec<S>
 /// The same for one slice or a vector of slices on their way, the largest number set aside where log Z is wanted.
 /// Softmax's maximum is found beforehand: to track it here costs more than the pass that it saves.
 template <class S, terms Which>
-LOGZ_INLINE void take(lane_sum<S>& sum, vec<S>& top, vec<S> exponent, vec<S> floor, vec<S>& a, vec<S>& b) {
-  if constexpr (Which == terms::others) {
-    set_aside<S>(top, a);
-    set_aside<S>(top, b);
+LOGZ_INLINE void take(lane_sum<S>& sum, vec<S>& top, vec<S>& aside, vec<S> exponent, vec<S> floor, vec<S>& a,
+                      vec<S>& b) {
+  if constexpr (Which == terms::kept) {
+    a = value(exp_parts(larger(floor, a), exponent));
+    b = value(exp_parts(larger(floor, b), exponent));
+    vec<S> a_left = a, b_left = b;
+    set_aside<S>(aside, a_left);
+    set_aside<S>(aside, b_left);
+    add_rounded(sum, a_left, b_left);
+  } else {
+    if constexpr (Which == terms::others) {
+      set_aside<S>(top, a);
+      set_aside<S>(top, b);
+    }
+    add_exp<S, Which>(sum, exponent, floor, a, b);
   }
-  add_exp<S, Which>(sum, exponent, floor, a, b);
 }
 
 /// The sums of the lanes, in double.
@@ -193,15 +218,14 @@ struct group {
   alignas(64) S factor[Count];
 };
 
-/// Lanes without a slice get one that is harmless.
+/// A lane without a slice gets one that is harmless.
 template <class S, int Count>
-LOGZ_INLINE void fill_up(group<S, Count>& g, ptrdiff_t count) {
-  for (; count % width<double> != 0; ++count) {
-    g.top[count] = 0;
-    g.exponent[count] = 0;
-    g.sum[count] = 1;
-    g.rest[count] = 0;
-  }
+LOGZ_INLINE void fill(group<S, Count>& g, ptrdiff_t lane) {
+  g.top[lane] = 0;
+  g.shift[lane] = 0;
+  g.exponent[lane] = 0;
+  g.sum[lane] = 1;
+  g.rest[lane] = 0;
 }
 
 /// log(1 + s) to 2^-44 of itself; NaN stays NaN.
@@ -300,14 +324,17 @@ LOGZ_INLINE void invert(const double* sum, const double* rest, double* high, dou
   store(high, inverse.high);
   store(low, inverse.low);
 }
-LOGZ_INLINE void find_log(const double* at_top, const double* exponent, const double* sum, const double* rest,
-                          double* high, double* low) {
-  // exp(top), its two parts added without error.
-  const vec<double> top = load(at_top);
-  const parts<double> e = exp_parts(top, load(exponent));
+/// exp(x) · 2^exponent, its two parts added without error.
+LOGZ_INLINE lane_sum<double> exp_as_sum(vec<double> x, vec<double> exponent) {
+  const parts<double> e = exp_parts(x, exponent);
   const vec<double> product = e.t * e.p;
   const vec<double> joined = opaque_vector(e.t + product);
-  const lane_sum<double> one = {joined, product - opaque_vector(joined - e.t)};
+  return {joined, product - opaque_vector(joined - e.t)};
+}
+LOGZ_INLINE void find_log(const double* at_top, const double* exponent, const double* sum, const double* rest,
+                          double* high, double* low) {
+  const vec<double> top = load(at_top);
+  const lane_sum<double> one = exp_as_sum(top, load(exponent));
   const lane_sum<double> excess = log1p(quotient({load(sum), load(rest)}, one));
   vec<double> lost = excess.low;
   store(high, two_sum<vec<double>>(top, excess.high, lost));
@@ -344,48 +371,5 @@ LOGZ_INLINE void total_of_lanes(const lane_sum<double>& sum, double& total, doub
   total = lane[0];
   rest = lane_rest[0];
 }
-
-/// The running sum of one slice, pair by pair in their order: what a lane of a panel comes to.
-template <class S>
-struct slice_sum;
-template <>
-struct slice_sum<float> {
-  double high = 0, rest = 0;
-  float low = 0;
-};
-template <>
-struct slice_sum<double> {
-  double high = 0, rest = 0;
-};
-
-/// Adds the sums of pairs that stand in the first `count` lanes.
-template <terms Which>
-LOGZ_INLINE void add_pairs(slice_sum<float>& total, const lane_sum<float>& pairs, ptrdiff_t count) {
-  double high[width<float>];
-  store_totals(pairs, high, nullptr);
-  for (ptrdiff_t i = 0; i < count; ++i) total.high += high[i];
-  if constexpr (has_fma && Which == terms::others) {
-    float low[width<float>];
-    store(low, pairs.low);
-    for (ptrdiff_t i = 0; i < count; ++i) total.low += low[i];
-  }
-}
-template <terms>
-LOGZ_INLINE void add_pairs(slice_sum<double>& total, const lane_sum<double>& pairs, ptrdiff_t count) {
-  double high[width<double>];
-  double low[width<double>];
-  store_totals(pairs, high, low);
-  for (ptrdiff_t i = 0; i < count; ++i) {
-    const double next = opaque(total.high + high[i]);
-    total.rest += low[i];
-    total.rest += sum_error(total.high, high[i], next);
-    total.high = next;
-  }
-}
-LOGZ_INLINE void flush(slice_sum<float>& total) {
-  total.high += double(total.low);
-  total.low = 0;
-}
-LOGZ_INLINE void flush(slice_sum<double>&) {}
 
 }  // namespace LOGZ_TARGET

@@ -22,8 +22,14 @@ template <class S>
 constexpr ptrdiff_t kept_length = 2097152 / static_cast<ptrdiff_t>(sizeof(S));
 
 template <forward_op Op>
-constexpr terms summed =
-    Op == forward_op::softmax || Op == forward_op::logsumexp_backward ? terms::all : terms::others;
+constexpr terms summed = Op == forward_op::softmax || Op == forward_op::logsumexp_backward ? terms::all
+                         : Op == forward_op::cross_entropy_gradient                        ? terms::kept
+                                                                                           : terms::others;
+template <forward_op Op>
+constexpr bool is_loss = Op == forward_op::cross_entropy || Op == forward_op::cross_entropy_gradient;
+/// One number a slice, or none.
+template <forward_op Op>
+constexpr bool is_reduction = Op == forward_op::logsumexp || Op == forward_op::cross_entropy;
 
 /// Rows that are negated or far from 0 are copied block by block into scratch, so that the passes see plain numbers.
 template <class S>
@@ -47,7 +53,8 @@ void sum_row(partition<S>& z, const forward_call<S>& call, const S* x, S* kept, 
   for (ptrdiff_t l = 0; l < call.length; l += block_length<S>) {
     const ptrdiff_t n = at_most(call.length - l, block_length<S>);
     if (prepared) row_prepare(x + l, n, call.negate, S(z.shift[0]), call.scratch);
-    if (!prepared && Op == forward_op::softmax) z.top = larger<vec<S>>(all(row_max(x + l, n)), z.top);
+    if (!prepared && (Op == forward_op::softmax || which == terms::kept))
+      z.top = larger<vec<S>>(all(row_max(x + l, n)), z.top);
     row_sum<S, which>(z, prepared ? call.scratch : x + l, n, kept == nullptr ? call.scratch : kept + l);
   }
 }
@@ -74,36 +81,68 @@ S log_z(const S* x, ptrdiff_t n, ptrdiff_t stride, S top, S shift, S high, S low
   return top;
 }
 
-/// Finds a row's reference and sum. True where its numbers had to be prepared.
+/// What stands in for a row's maximum at first; where exps are kept, the maximum.
 template <class S, forward_op Op>
-bool find_partition(partition<S>& z, const forward_call<S>& call, const S* x, ptrdiff_t slice, S* kept) {
+S first_reference(const forward_call<S>& call, const S* x, ptrdiff_t slice, const S* kept) {
+  if constexpr (Op == forward_op::logsumexp_backward) return call.reference[slice * call.reference_slice];
+  return kept != nullptr ? row_max(x, call.length) : row_samples(x, call.length);
+}
+
+/// Finds a row's sum. True where its numbers had to be prepared.
+template <class S, forward_op Op>
+bool find_partition(partition<S>& z, const forward_call<S>& call, const S* x, S reference, S* kept) {
   constexpr bool backward = Op == forward_op::logsumexp_backward;
   begin(z);
   if (backward || !call.negate) {
-    const S reference = backward          ? call.reference[slice * call.reference_slice]
-                        : kept != nullptr ? row_max(x, call.length)
-                                          : row_samples(x, call.length);
     set_reference<S>(z, all(reference), span_of<S, Op>);
     const bool prepared = z.shift[0] != 0;
     if (backward || !prepared) sum_row<S, Op>(z, call, x, kept, prepared);
+    if (kept != nullptr) z.top = all(reference);
     if (backward || (!prepared && !is_low(z))) return prepared;
   }
-  set_reference<S>(z, all(top_of_prepared(call, x)), span_of<S, Op>);
+  const S top = top_of_prepared(call, x);
+  set_reference<S>(z, all(top), span_of<S, Op>);
   begin(z);
   sum_row<S, Op>(z, call, x, kept, true);
+  if (keeps_exps(summed<Op>)) z.top = all(top) - z.shift;
   return true;
 }
 
 /// exp once more and through the map, block by block, for rows that could not keep theirs.
 template <class S, forward_op Op>
 void row_remake(partition<S> z, const forward_call<S>& call, const S* x, S* to, const coefficients<S>& with,
-                bool prepared, bool streams) {
+                bool prepared, bool streams, const share_slopes<S>& slopes) {
   for (ptrdiff_t l = 0; l < call.length; l += block_length<S>) {
     const ptrdiff_t n = at_most(call.length - l, block_length<S>);
     if (prepared) row_prepare(x + l, n, call.negate, S(z.shift[0]), call.scratch);
-    row_sum<S, terms::all>(z, prepared ? call.scratch : x + l, n, call.scratch);
-    row_map<S, Op>(call.scratch, to + l, n, with, streams);
+    row_sum<S, keeps_exps(summed<Op>) ? summed<Op> : terms::all>(z, prepared ? call.scratch : x + l, n,
+                                                                 call.scratch);
+    if constexpr (is_loss<Op>) {
+      write_slopes<S>(z, call.scratch, to + l, n, with, slopes.from(l), streams);
+    } else {
+      row_map<S, Op>(call.scratch, to + l, n, with, streams);
+    }
   }
+}
+
+/// The gradient of a loss, and all that is asked of one row.
+template <class S, forward_op Op, int Count>
+void write_loss_row(const loss_group<S, Count>& lg, ptrdiff_t r, const partition<S>& z,
+                    const forward_call<S>& call, ptrdiff_t sample, S* kept, const coefficients<S>& with,
+                    bool prepared, bool streams) {
+  const loss_terms<S>& terms = *call.loss;
+  S* const out = call.out + sample * call.out_slice;
+  if (is_flat(terms, sample)) {
+    for (ptrdiff_t l = 0; l < call.length; ++l) out[l] = 0;
+    return;
+  }
+  const share_slopes<S> slopes = slopes_of(terms, row_of_probabilities(terms, sample), lg.above[r]);
+  if (kept != nullptr) {
+    write_slopes<S>(z, kept, out, call.length, with, slopes, false);
+  } else {
+    row_remake<S, Op>(z, call, call.x + sample * call.x_slice, out, with, prepared, streams, slopes);
+  }
+  store_slope(lg, r, terms, sample, out, 1);
 }
 
 template <class S, forward_op Op>
@@ -111,13 +150,14 @@ void rows(const forward_call<S>& call) {
   constexpr int most = 8;
   constexpr terms which = summed<Op>;
   const ptrdiff_t n = call.length;
-  const bool keep = which == terms::all && n <= kept_length<S>;
+  const bool keep = keeps_exps(which) && n <= kept_length<S>;
   // Exponentials kept in the result are in the cache when they are scaled: streaming them was measured to gain nothing.
-  const bool streams = call.in_memory && !keep && Op != forward_op::logsumexp;
+  const bool streams = call.in_memory && !keep && !is_reduction<Op>;
   // As many rows at a time as 64 KiB hold: they share divisions and logarithms, and stay in L2 until the map.
   const ptrdiff_t fitting = 65536 / static_cast<ptrdiff_t>(sizeof(S)) / n;
   const ptrdiff_t at_once = fitting < 1 ? 1 : at_most(fitting, most);
   group<S, most> g;
+  loss_group<S, is_loss<Op> ? most : 1> lg;
   partition<S> z;
   for (ptrdiff_t i = 0; i < call.count; i += at_once) {
     const ptrdiff_t rows = at_most(call.count - i, at_once);
@@ -126,15 +166,38 @@ void rows(const forward_call<S>& call) {
     for (ptrdiff_t r = 0; r < rows; ++r) {
       const S* const x = call.x + (i + r) * call.x_slice;
       kept[r] = keep ? call.out + (i + r) * call.out_slice : nullptr;
-      prepared = find_partition<S, Op>(z, call, x, i + r, kept[r]);
+      if constexpr (is_loss<Op>) {
+        if (is_skipped(*call.loss, i + r)) {
+          fill(g, r);
+          clear_target(lg, r);
+          continue;
+        }
+        read_target(lg, r, *call.loss, i + r, x, ptrdiff_t{1});
+      }
+      const S reference = first_reference<S, Op>(call, x, i + r, kept[r]);
+      if constexpr (which == terms::kept) {
+        if (keep) inspect_row(lg, r, *call.loss, i + r, x, n, reference);
+      }
+      prepared = find_partition<S, Op>(z, call, x, reference, kept[r]);
       if constexpr (which == terms::others) add_all_but_top<S>(z);
+      if constexpr (which == terms::kept) add_all_but_largest<S>(z);
+      if constexpr (is_loss<Op>) {
+        if (!keep) inspect_row(lg, r, *call.loss, i + r, x, n, z.shift[0] + z.top[0]);
+      }
       g.top[r] = z.top[0];
       g.shift[r] = z.shift[0];
       g.exponent[r] = z.exponent[0];
       total_of_lanes(z.sum, g.sum[r], g.rest[r]);
     }
-    fill_up(g, rows);
-    finish<which>(g, rows);
+    for (ptrdiff_t r = rows; r % width<double> != 0; ++r) {
+      fill(g, r);
+      if constexpr (is_loss<Op>) clear_target(lg, r);
+    }
+    if constexpr (is_loss<Op>) {
+      finish_losses<S, which == terms::kept>(g, lg, *call.loss, rows);
+    } else {
+      finish<which>(g, rows);
+    }
     for (ptrdiff_t r = 0; r < rows; ++r) {
       const S* const x = call.x + (i + r) * call.x_slice;
       S* const out = call.out + (i + r) * call.out_slice;
@@ -142,7 +205,14 @@ void rows(const forward_call<S>& call) {
         *out = log_z(x, n, ptrdiff_t{1}, g.top[r], g.shift[r], g.high[r], g.low[r]);
         continue;
       }
+      if constexpr (is_loss<Op>) store_losses(g, lg, r, *call.loss, i + r);
+      if constexpr (Op == forward_op::cross_entropy) continue;
       coefficients<S> with = {all(g.high[r]), all(g.low[r]), all(S(1))};
+      if constexpr (which == terms::kept) {
+        if (keep) set_reference<S>(z, all(g.shift[r] + g.top[r]), span_of<S, Op>);
+        write_loss_row<S, Op>(lg, r, z, call, i + r, kept[r], with, prepared, streams);
+        continue;
+      }
       if constexpr (Op == forward_op::log_softmax) {
         // Far from 0: x - top is exact, and log Z - top has digits of its own.
         if (g.shift[r] != 0) with = {all(g.shift[r]), all(g.high[r]), all(S(1))};
@@ -161,7 +231,7 @@ void rows(const forward_call<S>& call) {
       if (kept[r] != nullptr) {
         row_map<S, Op>(kept[r], out, n, with, false);
       } else {
-        row_remake<S, Op>(z, call, x, out, with, prepared, streams);  // a group of one
+        row_remake<S, Op>(z, call, x, out, with, prepared, streams, {});  // a group of one
       }
     }
   }

@@ -60,6 +60,14 @@ LOGZ_INLINE void add_values(lane_sum<double>& sum, const parts<double>& pa, cons
   }
 }
 
+/// Numbers that are rounded already.
+LOGZ_INLINE void add_rounded(lane_sum<double>& sum, vec<double> a, vec<double> b) { add_exactly(sum, a + b); }
+LOGZ_INLINE void add_rounded(lane_sum<float>& sum, vec<float> a, vec<float> b) {
+  const vec<float> both = a + b;
+  sum.first += first_half(both);
+  sum.second += second_half(both);
+}
+
 #if LOGZ_HAS_FMA
 LOGZ_INLINE vec<float> value(const parts<float>& e) { return fma(e.t, e.p, e.t); }
 
@@ -78,9 +86,7 @@ LOGZ_INLINE void flush(lane_sum<float>& sum) {
 /// To add four before would cost softmax 3.8 ulp in place of 3.1.
 LOGZ_INLINE void add_values(lane_sum<float>& sum, const parts<float>&, const parts<float>&, vec<float> a,
                             vec<float> b) {
-  const vec<float> both = a + b;
-  sum.first += first_half(both);
-  sum.second += second_half(both);
+  add_rounded(sum, a, b);
 }
 #endif
 

@@ -1,0 +1,104 @@
+// SPDX-License-Identifier: MIT
+//
+// Losses of a panel's slices, and their gradients.
+
+namespace LOGZ_TARGET {
+
+template <class S, forward_op Op>
+void read_targets(panel<S, Op>& p) {
+  const forward_call<S>& call = p.call();
+  for (ptrdiff_t i = 0; i < p.lanes; ++i) {
+    const ptrdiff_t sample = slice_of_lane(p, i);
+    read_target(p.lg, i, *call.loss, sample, call.x + sample * call.x_slice, call.x_length);
+    p.lg.shares[i] = common_shares(*call.loss);
+    p.lg.argmax[i] = no_position<S>;
+  }
+}
+
+/// The first row of each lane that has its maximum joins what was found before.
+template <class S>
+void find_in_columns(typename lanes<S>::bit* argmax, const S* x, ptrdiff_t start, ptrdiff_t n,
+                     ptrdiff_t lanes_, vec<S> top) {
+  const bits<S> none = bits<S>{} + no_position<S>;
+  bits<S> found = none;
+  for (ptrdiff_t l = n - 1; l >= 0; --l) {
+    const bits<S> here = bits<S>{} + static_cast<typename lanes<S>::bit>(start + l);
+    found = load(x + l * lanes_) == top ? here : found;
+  }
+  const bits<S> before = load_bits<S>(argmax);
+  store(reinterpret_cast<S*>(argmax), vec<S>(before == none ? found : before));
+}
+
+/// What only the numbers of a block tell, once the maxima are known; they are in z.top.
+template <class S, forward_op Op>
+void inspect_columns(panel<S, Op>& p, const window& at) {
+  const forward_call<S>& call = p.call();
+  const loss_terms<S>& terms = *call.loss;
+  for (ptrdiff_t i = 0; i < p.lanes; i += width<S>) {
+    const vec<S> top = p.z[i / width<S>].top;
+    if (terms.has_shares()) {
+      add_column_shares(p.lg, i, terms, p.x + i, p.t == nullptr ? p.t : p.t + i, at.start, at.length, p.lanes,
+                        top);
+    }
+    if (terms.argmax == nullptr) continue;
+    find_in_columns<S>(p.lg.argmax + i, p.x + i, at.start, at.length, p.lanes, top);
+    for (ptrdiff_t k = 0; k < width<S> && at.start == 0; ++k) {
+      const S* const slice = call.x + slice_of_lane(p, i + k) * call.x_slice;
+      p.lg.has_nan[i + k] = !is_finite(S(top[k])) && has_nan(slice, call.length, call.x_length);
+    }
+  }
+}
+/// The same by a pass of its own: for losses alone, whose sums leave x as it was, and where the maxima came late.
+template <class S, forward_op Op>
+void inspect_blocks(panel<S, Op>& p, bool prepared) {
+  if (!p.call().loss->has_shares() && p.call().loss->argmax == nullptr) return;
+  for (ptrdiff_t start = 0; start < p.call().length; start += p.block) {
+    const window at = block_at(p, start);
+    if (p.block < p.call().length) {
+      pack_panel(p, at);
+      if (prepared) prepare_columns(p, at.length);
+    }
+    inspect_columns(p, at);
+  }
+}
+
+/// Prepares a block of exps for the map; with shares the block becomes the gradient: true.
+template <class S, forward_op Op>
+bool map_columns(panel<S, Op>& p, const window& at) {
+  const loss_terms<S>& terms = *p.call().loss;
+  const bool shared = terms.has_shares();
+  for (ptrdiff_t i = 0; i < p.lanes; i += width<S>) {
+    const coefficients<S> with = coefficients_at(p.g, i);
+    if (any<S>(bits<S>(magnitude<S>(with.high) >= range<S>::small_slope)))
+      clear_floor(p.x + i, at.length * p.lanes - i, p.lanes, p.z[i / width<S>]);
+    if (!shared) continue;
+    S probable[width<S>], common[width<S>];
+    for (ptrdiff_t k = 0; k < width<S>; ++k) {
+      const share_slopes<S> slopes = slopes_of<S>(terms, nullptr, p.lg.above[i + k]);
+      probable[k] = slopes.probable;
+      common[k] = slopes.common;
+    }
+    column_slopes(p.x + i, p.t == nullptr ? p.t : p.t + i,
+                  terms.weight == nullptr ? nullptr : terms.weight + at.start, at.length, p.lanes, with,
+                  load(probable), load(common));
+  }
+  return shared;
+}
+
+/// The gradients at the targets, and those that are 0.
+template <class S, forward_op Op>
+void finish_gradients(const panel<S, Op>& p, bool streams) {
+  const forward_call<S>& call = p.call();
+  if (streams) stream_fence();
+  for (ptrdiff_t i = 0; i < p.slices; ++i) {
+    const ptrdiff_t sample = p.first + i;
+    S* const out = call.out + sample * call.out_slice;
+    if (is_flat(*call.loss, sample)) {
+      for (ptrdiff_t l = 0; l < call.length; ++l) out[l * call.out_length] = 0;
+    } else {
+      store_slope(p.lg, lane_of<S>(i, p.slices), *call.loss, sample, out, call.out_length);
+    }
+  }
+}
+
+}  // namespace LOGZ_TARGET

@@ -1,0 +1,281 @@
+// SPDX-License-Identifier: MIT
+//
+// Losses that spread over the classes (label smoothing, probabilities): Σ u (top - x) beside the sums of exponentials,
+// and the shares u that leave the gradient, e · c - f s u.
+
+namespace LOGZ_TARGET {
+
+/// Sums of shares and of their distances from the maximum.
+template <class S>
+struct share_sums {
+  lane_sum<S> distances, shares;
+};
+
+/// Adds two vectors: u = t · w, t and w being 1 where they are not given. A share of 0 drops its term, even times ∞.
+template <class S, bool Probable, bool Weighted>
+LOGZ_INLINE void add_shares(share_sums<S>& sums, vec<S> top, vec<S> xa, vec<S> xb, vec<S> ua, vec<S> ub) {
+  vec<S> da = top - xa, db = top - xb;
+  if constexpr (Probable || Weighted) {
+    da = ua == 0 ? vec<S>{} : da;
+    db = ub == 0 ? vec<S>{} : db;
+    add_rounded(sums.distances, fma(ua, da, ub * db), vec<S>{});
+    if constexpr (Probable) add_rounded(sums.shares, ua, ub);
+  } else {
+    add_rounded(sums.distances, da, db);
+  }
+}
+
+/// What a position l of a slice adds to the sums: the shares of class l on.
+template <class S, bool Probable, bool Weighted>
+struct share_at {
+  const S* t;
+  const S* w;
+
+  /// n numbers from position l on, 0 after them.
+  LOGZ_INLINE vec<S> operator()(ptrdiff_t l, ptrdiff_t n) const {
+    if constexpr (Probable && Weighted) {
+      const vec<S> weight = load_up_to(w + l, n, vec<S>{});
+      return weight == 0 ? weight : weight * load_up_to(t + l, n, vec<S>{});
+    } else if constexpr (Probable) {
+      return load_up_to(t + l, n, vec<S>{});
+    } else if constexpr (Weighted) {
+      return load_up_to(w + l, n, vec<S>{});
+    } else {
+      return vec<S>{};
+    }
+  }
+};
+
+template <class S, bool Probable, bool Weighted>
+void row_shares(share_sums<S>& sums, const S* x, const S* t, const S* w, ptrdiff_t n, S top) {
+  constexpr ptrdiff_t v = width<S>;
+  const share_at<S, Probable, Weighted> share = {t, w};
+  const vec<S> tops = all(top);
+  ptrdiff_t l = 0;
+  for (; l + 2 * v <= n; l += 2 * v) {
+    add_shares<S, Probable, Weighted>(sums, tops, load(x + l), load(x + l + v), share(l, v), share(l + v, v));
+  }
+  // At the maximum the distance is 0.
+  for (; l < n; l += v) {
+    add_shares<S, Probable, Weighted>(sums, tops, load_up_to(x + l, n - l, tops), tops, share(l, n - l),
+                                      vec<S>{});
+  }
+}
+
+template <class S, bool Probable, bool Weighted>
+struct column_share {
+  const S* t;
+  const S* w;
+  ptrdiff_t lanes;
+
+  LOGZ_INLINE vec<S> operator()(ptrdiff_t l) const {
+    if constexpr (Probable && Weighted) {
+      return w[l] == 0 ? vec<S>{} : load(t + l * lanes) * w[l];
+    } else if constexpr (Probable) {
+      return load(t + l * lanes);
+    } else {
+      return Weighted ? all(w[l]) : vec<S>{};
+    }
+  }
+};
+
+/// A column of a panel; t, where there is one, is a panel of the same shape.
+template <class S, bool Probable, bool Weighted>
+void column_shares(share_sums<S>& sums, const S* x, const S* t, const S* w, ptrdiff_t n, ptrdiff_t lanes,
+                   vec<S> top) {
+  const column_share<S, Probable, Weighted> share = {t, w, lanes};
+  ptrdiff_t l = 0;
+  for (; l + 2 <= n; l += 2) {
+    add_shares<S, Probable, Weighted>(sums, top, load(x + l * lanes), load(x + (l + 1) * lanes), share(l),
+                                      share(l + 1));
+  }
+  if (l < n) add_shares<S, Probable, Weighted>(sums, top, load(x + l * lanes), top, share(l), vec<S>{});
+}
+
+/// The totals of one slice in all lanes, or the sums of the lanes.
+LOGZ_INLINE double total_of_sum(const lane_sum<float>& sum) { return total_of(sum.first + sum.second); }
+LOGZ_INLINE double total_of_sum(const lane_sum<double>& sum) {
+  double total, rest;
+  total_of_lanes(sum, total, rest);
+  return is_finite(total) ? total + rest : total;
+}
+LOGZ_INLINE void store_lanes(const lane_sum<float>& sum, double* to) {
+  store(to, sum.first);
+  store(to + width<double>, sum.second);
+}
+LOGZ_INLINE void store_lanes(const lane_sum<double>& sum, double* to) {
+  const vec<double> joined = sum.high + sum.low;
+  store(to, magnitude<double>(sum.high) < std::numeric_limits<double>::infinity() ? joined : sum.high);
+}
+
+/// Probabilities that count: none where label smoothing takes all.
+template <class S>
+LOGZ_INLINE const S* probabilities_of(const loss_terms<S>& terms) {
+  return terms.hit == 0 ? nullptr : terms.probability;
+}
+
+/// Shares are weight · (hit · t + spread), or of class indices the weight alone: a part with probabilities and one
+/// without, each with its factor.
+template <class S>
+LOGZ_INLINE double plain_factor(const loss_terms<S>& terms) {
+  return terms.target != nullptr ? 1.0 : terms.spread;
+}
+
+template <class S, bool Probable, int Count>
+LOGZ_INLINE void add_row_part(loss_group<S, Count>& lg, ptrdiff_t i, const loss_terms<S>& terms, const S* x,
+                              const S* t, ptrdiff_t n, S top, double factor) {
+  share_sums<S> sums;
+  clear(sums.distances);
+  clear(sums.shares);
+  if (terms.weight == nullptr) {
+    row_shares<S, Probable, false>(sums, x, t, terms.weight, n, top);
+  } else {
+    row_shares<S, Probable, true>(sums, x, t, terms.weight, n, top);
+  }
+  lg.distances[i] += factor * total_of_sum(sums.distances);
+  lg.shares[i] += factor * (Probable ? total_of_sum(sums.shares) : terms.weight_sum);
+}
+/// Σ u (top - x) and W of a row, into lane i.
+template <class S, int Count>
+void find_row_shares(loss_group<S, Count>& lg, ptrdiff_t i, const loss_terms<S>& terms, const S* x,
+                     const S* t, ptrdiff_t n, S top) {
+  lg.distances[i] = lg.shares[i] = 0;
+  if (t != nullptr) add_row_part<S, true>(lg, i, terms, x, t, n, top, terms.hit);
+  if (plain_factor(terms) != 0) add_row_part<S, false>(lg, i, terms, x, t, n, top, plain_factor(terms));
+}
+
+template <class S, bool Probable, int Count>
+LOGZ_INLINE void add_column_part(loss_group<S, Count>& lg, ptrdiff_t i, const S* w, const S* x, const S* t,
+                                 ptrdiff_t n, ptrdiff_t lanes, vec<S> top, double factor) {
+  share_sums<S> sums;
+  clear(sums.distances);
+  clear(sums.shares);
+  if (w == nullptr) {
+    column_shares<S, Probable, false>(sums, x, t, w, n, lanes, top);
+  } else {
+    column_shares<S, Probable, true>(sums, x, t, w, n, lanes, top);
+  }
+  double distances[width<S>], shares[width<S>];
+  store_lanes(sums.distances, distances);
+  store_lanes(sums.shares, shares);
+  for (ptrdiff_t k = 0; k < width<S>; ++k) {
+    lg.distances[i + k] += factor * distances[k];
+    if (Probable) lg.shares[i + k] += factor * shares[k];
+  }
+}
+/// The same for a vector of a panel's slices, added to what their blocks before have come to.
+template <class S, int Count>
+void add_column_shares(loss_group<S, Count>& lg, ptrdiff_t i, const loss_terms<S>& terms, const S* x,
+                       const S* t, ptrdiff_t start, ptrdiff_t n, ptrdiff_t lanes, vec<S> top) {
+  const S* const w = terms.weight == nullptr ? nullptr : terms.weight + start;
+  if (t != nullptr) add_column_part<S, true>(lg, i, w, x, t, n, lanes, top, terms.hit);
+  if (plain_factor(terms) != 0) add_column_part<S, false>(lg, i, w, x, t, n, lanes, top, plain_factor(terms));
+}
+/// What the columns' shares start from: the part of W that is the same for all.
+template <class S>
+LOGZ_INLINE double common_shares(const loss_terms<S>& terms) {
+  return plain_factor(terms) * terms.weight_sum;
+}
+
+/// f s u of position l on: hit · t · w + spread · w, times f.
+template <class S>
+struct share_slopes {
+  bool any;  // otherwise there is nothing to subtract
+  const S* t;
+  const S* w;
+  S probable;  // f · hit
+  S common;    // f · spread, f · s
+
+  /// Seen from position l on.
+  LOGZ_INLINE share_slopes from(ptrdiff_t l) const {
+    return {any, t == nullptr ? t : t + l, w == nullptr ? w : w + l, probable, common};
+  }
+  LOGZ_INLINE vec<S> of(vec<S> probability, vec<S> weight) const {
+    const vec<S> u = t == nullptr ? all(common) : fma(probability, all(probable), all(common));
+    return weight == 0 ? weight : u * weight;
+  }
+};
+template <class S>
+LOGZ_INLINE share_slopes<S> slopes_of(const loss_terms<S>& terms, const S* t, double above) {
+  const double f = terms.scale * above;
+  return {terms.has_shares(), t, terms.weight, S(f * terms.hit), S(f * terms.spread)};
+}
+
+/// e · c less the shares' slopes, for n exps side by side.
+template <class S>
+void row_slopes(const S* from, S* to, ptrdiff_t n, const coefficients<S>& with,
+                const share_slopes<S>& slopes) {
+  for (ptrdiff_t l = 0; l < n; l += width<S>) {
+    const ptrdiff_t left = n - l;
+    const vec<S> t = slopes.t == nullptr ? vec<S>{} : load_up_to(slopes.t + l, left, vec<S>{});
+    const vec<S> w = slopes.w == nullptr ? all(S(1)) : load_up_to(slopes.w + l, left, vec<S>{});
+    const vec<S> e = load_up_to(from + l, left, vec<S>{});
+    store_up_to(to + l, left, fma(e, with.high, fma(e, with.low, -slopes.of(t, w))));
+  }
+}
+/// The same down a column of a panel, in place; every lane with its own factor f.
+template <class S>
+void column_slopes(S* e, const S* t, const S* w, ptrdiff_t n, ptrdiff_t lanes, const coefficients<S>& with,
+                   vec<S> probable, vec<S> common) {
+  for (ptrdiff_t l = 0; l < n; ++l) {
+    vec<S> u = t == nullptr ? common : fma(load(t + l * lanes), probable, common);
+    if (w != nullptr) u = w[l] == 0 ? vec<S>{} : u * w[l];
+    const vec<S> v = load(e + l * lanes);
+    store(e + l * lanes, fma(v, with.high, fma(v, with.low, -u)));
+  }
+}
+
+/// 0 for every exp of a number at or below the floor, in a row (step = width) or down a column of a panel.
+template <class S>
+void clear_floor(S* e, ptrdiff_t n, ptrdiff_t step, const partition<S>& z) {
+  const vec<S> least = value(exp_parts(z.floor, z.exponent));
+  for (ptrdiff_t l = 0; l < n; l += step) {
+    const vec<S> v = load_up_to(e + l, n - l, vec<S>{});
+    store_up_to(e + l, n - l, v <= least ? vec<S>{} : v);
+  }
+}
+
+/// The gradient of n exps, cleared where -∞ would show.
+template <class S>
+void write_slopes(const partition<S>& z, S* e, S* to, ptrdiff_t n, const coefficients<S>& with,
+                  const share_slopes<S>& slopes, bool streams) {
+  const S largest = with.high[0];
+  if (!(largest < range<S>::small_slope && largest > -range<S>::small_slope)) clear_floor(e, n, width<S>, z);
+  if (slopes.any) {
+    row_slopes(e, to, n, with, slopes);
+  } else {
+    row_map<S, forward_op::softmax>(e, to, n, with, streams);
+  }
+}
+
+/// The probabilities of one sample that lie side by side; null where they do not count.
+template <class S>
+LOGZ_INLINE const S* row_of_probabilities(const loss_terms<S>& terms, ptrdiff_t sample) {
+  const S* const t = probabilities_of(terms);
+  return t == nullptr ? t : t + sample * terms.probability_slice;
+}
+
+/// The first position of a number in a row that has it; 0 where none is above -∞.
+template <class S>
+ptrdiff_t find_in_row(const S* x, ptrdiff_t n, S top) {
+  if (!(top > -std::numeric_limits<S>::infinity())) return 0;  // it is not looked at
+  for (ptrdiff_t l = 0; l < n; l += width<S>) {
+    const vec<S> v = load_up_to(x + l, n - l, all(-std::numeric_limits<S>::infinity()));
+    if (!any<S>(bits<S>(v == top))) continue;
+    for (ptrdiff_t i = l;; ++i) {
+      if (x[i] == top) return i;
+    }
+  }
+  return 0;
+}
+/// What only the numbers of a row tell, once its maximum is known.
+template <class S, int Count>
+void inspect_row(loss_group<S, Count>& lg, ptrdiff_t r, const loss_terms<S>& terms, ptrdiff_t sample,
+                 const S* x, ptrdiff_t n, S top) {
+  if (terms.has_shares()) find_row_shares(lg, r, terms, x, row_of_probabilities(terms, sample), n, top);
+  if (terms.argmax == nullptr) return;
+  lg.argmax[r] = static_cast<typename lanes<S>::bit>(find_in_row(x, n, top));
+  lg.has_nan[r] = !is_finite(top) && has_nan(x, n, ptrdiff_t{1});
+}
+
+}  // namespace LOGZ_TARGET
