@@ -110,25 +110,30 @@ class loss_pass {
   }
 
   void finish(Index first, Index count) {
+    // An ignored sample's loss is 0, which changes no bit of the sum.
+    for (Index i = 0; i < count; ++i) results_.sum.add(loss_[static_cast<std::size_t>(i)]);
+    const bool squares = !(problem_.z_loss() == C(0));
+    for (Index i = 0; i < count && squares; ++i) {
+      const auto k = static_cast<std::size_t>(i);
+      if (terms_.ignored(i)) continue;
+      const C square = C(log_z_[k] * log_z_[k]);
+      results_.z_sum.add(square);
+      if (results_.each.data != nullptr) loss_[k] += C(problem_.z_loss() * square);
+    }
+    for (Index i = 0; i < count && results_.each.data != nullptr; ++i)
+      *results_.each.slice(0, first + i) = static_cast<Loss>(loss_[static_cast<std::size_t>(i)]);
+    if (results_.outputs != nullptr) put_out(first, count);
+  }
+
+  void put_out(Index first, Index count) {
     for (Index i = 0; i < count; ++i) {
       const auto k = static_cast<std::size_t>(i);
-      const Index n = first + i;
-      C each = loss_[k];
-      if (!terms_.ignored(i)) {
-        results_.sum.add(loss_[k]);
-        if (!(problem_.z_loss() == C(0))) {
-          const C square = C(log_z_[k] * log_z_[k]);
-          results_.z_sum.add(square);
-          each += C(problem_.z_loss() * square);
-        }
-      }
-      if (results_.each.data != nullptr) *results_.each.slice(0, n) = static_cast<Loss>(each);
-      if (results_.outputs == nullptr) continue;
-      results_.outputs->log_z[n] = static_cast<Loss>(log_z_[k]);
-      results_.outputs->argmax[n] = argmax_[k];
+      results_.outputs->log_z[first + i] = static_cast<Loss>(log_z_[k]);
+      results_.outputs->argmax[first + i] = argmax_[k];
+      // No slice of finite numbers has an infinite log Z: elsewhere there is no distribution.
       const bool distribution =
           !is_nan(log_z_[k]) && !is_plus_infinity(log_z_[k]) && !is_minus_infinity(log_z_[k]);
-      results_.outputs->correct[n] = distribution && is_hit(i, argmax_[k]);
+      results_.outputs->correct[first + i] = distribution && is_hit(i, argmax_[k]);
     }
   }
   bool is_hit(Index i, Index argmax) const {

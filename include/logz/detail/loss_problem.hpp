@@ -33,7 +33,8 @@ class probability_targets {
 
   explicit probability_targets(const P& p) : argument_(p) {}
 
-  void check(const char* function, Index count, Index classes, Index rows, Index cols) const {
+  /// The samples that are ignored: none.
+  Index check(const char* function, Index count, Index classes, Index rows, Index cols) const {
     const P& p = argument_.xpr();
     const slice_shape shape = shape_of(p, Cut{});
     if (shape.inner != count || shape.length != classes) {
@@ -45,6 +46,7 @@ class probability_targets {
       raise<std::invalid_argument>(std::string("logz::") + function + ": " + std::to_string(count) +
                                    " samples of 0 classes (the argument is " + shape_text(rows, cols) + ")");
     }
+    return 0;
   }
   const probability_argument<P, Cut>& argument() const { return argument_; }
 
@@ -82,7 +84,7 @@ class loss_problem {
   loss_problem(const char* function, const Targets& targets, const cross_entropy_options<Loss>& options,
                Index samples, Index classes, Index rows, Index cols)
       : targets_(targets), options_(options), samples_(samples), classes_(classes) {
-    targets.check(function, samples, classes, rows, cols);
+    counted_ = samples - targets.check(function, samples, classes, rows, cols);
     if (options.weight.size() != 0 && options.weight.size() != classes) {
       raise<std::invalid_argument>(std::string("logz::") + function + ": weight has " +
                                    std::to_string(options.weight.size()) + " numbers for " +
@@ -94,6 +96,7 @@ class loss_problem {
     }
     compensated_sum<C> sum;
     for (Index l = 0; l < classes && uses_weights(); ++l) sum.add(static_cast<C>(options.weight[l]));
+    divisor_ = is_mean() ? find_divisor() : C(1);
     weight_sum_ = uses_weights() ? sum.value() : C(static_cast<double>(classes));
   }
 
@@ -115,8 +118,31 @@ class loss_problem {
     return t;
   }
 
-  /// What the mean divides by: the sum of the weights of the targets, or the samples.
-  C divisor() const {
+  /// Of the reduced loss; 0 where there is nothing to average.
+  loss_scale<C> reduced_scale() const {
+    if (!is_mean()) return each_scale();
+    if (divisor_ == C(0)) return {C(0), C(0)};
+    return {C(C(1) / divisor_), C(z_loss() / C(static_cast<double>(counted_)))};
+  }
+  /// Of each sample's loss by itself.
+  loss_scale<C> each_scale() const { return {C(1), z_loss()}; }
+
+  /// The reduced loss of sums over the samples, of their losses and of (log Z)².
+  Loss reduced(const compensated_sum<C>& losses, const compensated_sum<C>& z_squares) const {
+    const C over = is_mean() ? divisor_ : C(1);
+    if (over == C(0)) return options().empty_mean == empty_mean::zero ? Loss(0) : quiet_nan<Loss>();
+    C value = C(losses.value() / over);
+    if (!(z_loss() == C(0))) {
+      const C count = is_mean() ? C(static_cast<double>(counted_)) : C(1);
+      value += C(C(z_loss() * z_squares.value()) / count);
+    }
+    return static_cast<Loss>(value);
+  }
+
+ private:
+  bool is_mean() const { return options().reduction == reduction::mean; }
+  /// What the mean divides by: the sum of the weights of the targets, or the samples that are not ignored.
+  C find_divisor() const {
     if constexpr (are_indices) {
       if (uses_weights()) {
         compensated_sum<C> sum;
@@ -127,46 +153,16 @@ class loss_problem {
         return sum.value();
       }
     }
-    return C(static_cast<double>(counted()));
-  }
-  /// The samples that are not ignored.
-  Index counted() const {
-    Index count = samples_;
-    if constexpr (are_indices) {
-      for (Index n = 0; n < samples_; ++n) count -= targets_.of(n) < 0 ? 1 : 0;
-    }
-    return count;
+    return C(static_cast<double>(counted_));
   }
 
-  /// Of the reduced loss; 0 where there is nothing to average.
-  loss_scale<C> reduced_scale() const {
-    if (options().reduction == reduction::sum) return each_scale();
-    const C over = divisor();
-    if (over == C(0)) return {C(0), C(0)};
-    return {C(C(1) / over), C(z_loss() / C(static_cast<double>(counted())))};
-  }
-  /// Of each sample's loss by itself.
-  loss_scale<C> each_scale() const { return {C(1), z_loss()}; }
-
-  /// The reduced loss of sums over the samples, of their losses and of (log Z)².
-  Loss reduced(const compensated_sum<C>& losses, const compensated_sum<C>& z_squares) const {
-    const bool mean = options().reduction == reduction::mean;
-    const C over = mean ? divisor() : C(1);
-    if (over == C(0)) return options().empty_mean == empty_mean::zero ? Loss(0) : quiet_nan<Loss>();
-    C value = C(losses.value() / over);
-    if (!(z_loss() == C(0))) {
-      const C count = mean ? C(static_cast<double>(counted())) : C(1);
-      value += C(C(z_loss() * z_squares.value()) / count);
-    }
-    return static_cast<Loss>(value);
-  }
-
- private:
   Targets targets_;
   Options options_;
   Index samples_;
   Index classes_;
+  Index counted_;
   C weight_sum_;
+  C divisor_;
 };
 
 /// The gradient above a loss: none, one for the reduced loss, or (read with the logits) one for each sample.

@@ -58,10 +58,10 @@ bool is_index(Integer target, Index index) {
          static_cast<unsigned long long>(target) == static_cast<unsigned long long>(index);
 }
 
-/// Throws unless there is one target per slice, each one of the classes or ignore_index.
+/// Throws unless there is one target per slice, each one of the classes or ignore_index; how many are the latter.
 template <class Targets>
-void check_targets(const char* function, const Targets& targets, Index ignore_index, Index count,
-                   Index classes, Index rows, Index cols) {
+Index check_targets(const char* function, const Targets& targets, Index ignore_index, Index count,
+                    Index classes, Index rows, Index cols) {
   const auto at = [&](const std::string& what) { return std::string("logz::") + function + ": " + what; };
   if (static_cast<Index>(targets.size()) != count) {
     raise<std::invalid_argument>(at(std::to_string(targets.size()) + " targets for " + std::to_string(count) +
@@ -72,13 +72,20 @@ void check_targets(const char* function, const Targets& targets, Index ignore_in
         at(std::to_string(count) + " samples of 0 classes (the argument is " + shape_text(rows, cols) + ")"));
   }
   using Position = decltype(targets.size());
+  Index ignored = 0;
+  const bool ignores_class = is_class(ignore_index, classes);
   for (Position n = 0; n < targets.size(); ++n) {
     const auto target = targets[n];
-    if (!is_class(target, classes) && !is_index(target, ignore_index)) {
+    const bool known = is_class(target, classes);
+    if (known && !ignores_class) continue;
+    if (is_index(target, ignore_index)) {
+      ++ignored;
+    } else if (!known) {
       raise<std::out_of_range>(at("target " + std::to_string(target) + " of sample " + std::to_string(n) +
                                   " is not one of the " + std::to_string(classes) + " classes"));
     }
   }
+  return ignored;
 }
 
 /// Class indices as a loss takes them; a list is held by reference, as Eigen's expressions hold theirs.
@@ -91,8 +98,8 @@ class index_targets {
   explicit index_targets(const Targets& targets) : targets_(targets) {}
   void ignore(Index index) { ignore_index_ = index; }
 
-  void check(const char* function, Index count, Index classes, Index rows, Index cols) const {
-    check_targets(function, targets_, ignore_index_, count, classes, rows, cols);
+  Index check(const char* function, Index count, Index classes, Index rows, Index cols) const {
+    return check_targets(function, targets_, ignore_index_, count, classes, rows, cols);
   }
   /// The class of a sample; -1: ignored.
   Index of(Index sample) const {
@@ -114,8 +121,8 @@ class index_targets<std::array<Integer, 1>> {
   explicit index_targets(const std::array<Integer, 1>& target) : target_(target) {}
   void ignore(Index index) { ignore_index_ = index; }
 
-  void check(const char* function, Index count, Index classes, Index rows, Index cols) const {
-    check_targets(function, target_, ignore_index_, count, classes, rows, cols);
+  Index check(const char* function, Index count, Index classes, Index rows, Index cols) const {
+    return check_targets(function, target_, ignore_index_, count, classes, rows, cols);
   }
   Index of(Index) const {
     return is_index(target_[0], ignore_index_) ? Index{-1} : static_cast<Index>(target_[0]);

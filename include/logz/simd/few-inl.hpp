@@ -105,6 +105,7 @@ LOGZ_INLINE coefficients<S> coefficients_of(const slice_sum<S>& total, S top, ve
   } else {
     store(tops, all(top));
     store(exponents, exponent);
+    store_top_exps(load(tops), exponent, rest);
     find_log(tops, exponents, sum, rest, high, low);
   }
   return {all(high[0]), all(low[0]), all(S(1))};

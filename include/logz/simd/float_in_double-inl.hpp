@@ -32,6 +32,8 @@ LOGZ_INLINE parts<float> exp_parts(vec<float> x, vec<float> exponent) {
   return {exp_half(first_half(x), first_half(exponent)), exp_half(second_half(x), second_half(exponent))};
 }
 LOGZ_INLINE vec<float> value(const parts<float>& e) { return join(e.first, e.second); }
+LOGZ_INLINE vec<double> first_of(const parts<float>& e) { return e.first; }
+LOGZ_INLINE vec<double> second_of(const parts<float>& e) { return e.second; }
 
 LOGZ_INLINE void add(lane_sum<float>& sum, const parts<float>& a, const parts<float>& b) {
   sum.first += a.first + b.first;

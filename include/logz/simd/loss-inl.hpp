@@ -9,6 +9,7 @@ namespace LOGZ_TARGET {
 template <class S, int Count>
 struct loss_group {
   alignas(64) S logit[Count];           // of the target
+  alignas(64) S target_exp[Count];      // its exp, as the sums have it
   alignas(64) double own[Count];        // a
   alignas(64) double above[Count];      // the gradient from above
   alignas(64) double distances[Count];  // Σ u (top - x)
@@ -38,22 +39,16 @@ LOGZ_INLINE double share_factor(const loss_terms<S>& terms) {
   return terms.target != nullptr ? terms.spread : 1.0;
 }
 
-/// Lane i of the group becomes sample n; the samples' logits are where the engine found them.
+/// Lane i of the group becomes sample n, whose logits start at x.
 template <class S, int Count>
 LOGZ_INLINE void read_target(loss_group<S, Count>& lg, ptrdiff_t i, const loss_terms<S>& terms, ptrdiff_t n,
                              const S* x, ptrdiff_t x_length) {
-  lg.distances[i] = 0;
-  lg.shares[i] = terms.weight_sum;
-  lg.argmax[i] = 0;
-  lg.has_nan[i] = false;
-  lg.above[i] = terms.upstream == nullptr ? 1.0 : double(terms.upstream[n * terms.upstream_slice]);
-  lg.own[i] = 0;
-  lg.logit[i] = 0;
-  if (terms.target == nullptr || terms.target[n] < 0) return;
-  const ptrdiff_t y = terms.target[n];
-  lg.logit[i] = x[y * x_length];
-  lg.own[i] = terms.hit * (terms.weight == nullptr ? 1.0 : double(terms.weight[y]));
+  if (terms.upstream != nullptr) lg.above[i] = double(terms.upstream[n * terms.upstream_slice]);
+  const ptrdiff_t y = terms.target == nullptr ? -1 : terms.target[n];
+  lg.logit[i] = y < 0 ? S(0) : x[y * x_length];
+  lg.own[i] = y < 0 ? 0.0 : terms.weight == nullptr ? terms.hit : terms.hit * double(terms.weight[y]);
 }
+/// A lane without a sample gets one that is harmless.
 template <class S, int Count>
 LOGZ_INLINE void clear_target(loss_group<S, Count>& lg, ptrdiff_t i) {
   lg.logit[i] = 0;
@@ -63,24 +58,28 @@ LOGZ_INLINE void clear_target(loss_group<S, Count>& lg, ptrdiff_t i) {
 LOGZ_INLINE vec<double> load_double(const float* p) { return widen(p); }
 LOGZ_INLINE vec<double> load_double(const double* p) { return load(p); }
 
-/// 1 + Σ others / exp(top), its logarithm, and 1 / Z as the exps have it.
+/// The sum of the others over exp(top), log of 1 + that, and 1 / Z as the exps have it.
 struct relative_partition {
-  lane_sum<double> others, excess, inverse;
+  lane_sum<double> excess, inverse;
 };
-LOGZ_INLINE relative_partition relative_to_top(const float* at_top, const float* exponent, const double* sum,
-                                               const double*) {
-  const vec<double> none = {};
-  const vec<double> one_over = value(exp_parts(-widen(at_top), -widen(exponent)));
-  const vec<double> others = load(sum) * one_over;
-  return {{others, none}, {log1p(others), none}, {one_over / (1.0 + others), none}};
+LOGZ_INLINE relative_partition relative_to_top(const float*, const float*, const double* sum,
+                                               const double* top_exp) {
+  const vec<double> none = {}, top = load(top_exp), others = load(sum);
+  return {{log1p(others / top), none}, {1.0 / (top + others), none}};
 }
 LOGZ_INLINE relative_partition relative_to_top(const double* at_top, const double* exponent,
                                                const double* sum, const double* rest) {
   const lane_sum<double> one = exp_as_sum(load(at_top), load(exponent));
-  const lane_sum<double> others = quotient({load(sum), load(rest)}, one);
   vec<double> low = one.low + load(rest);
   const vec<double> high = two_sum<vec<double>>(one.high, load(sum), low);
-  return {others, log1p(others), quotient({all(1.0), vec<double>{}}, {high, low})};
+  return {log1p(quotient({load(sum), load(rest)}, one)), quotient({all(1.0), vec<double>{}}, {high, low})};
+}
+/// a + b + rest: of floats in double nothing is lost that counts.
+template <class S>
+LOGZ_INLINE vec<double> joined(vec<double> a, vec<double> b, vec<double> rest) {
+  if constexpr (sizeof(S) == 4) return a + b;
+  const vec<double> sum = two_sum<vec<double>>(a, b, rest);
+  return sum + rest;
 }
 
 LOGZ_INLINE void store_coefficients(float* high, float* low, vec<double> slope,
@@ -96,6 +95,17 @@ LOGZ_INLINE void store_coefficients(double* high, double* low, vec<double> slope
   store(low, error_of_product(slope, inverse.high, c) + slope * inverse.low);
 }
 
+/// exp of the targets' logits, as the sums have it.
+template <class S, int Count>
+LOGZ_INLINE void find_target_exps(const group<S, Count>& g, loss_group<S, Count>& lg, ptrdiff_t count) {
+  constexpr S reach = range<S>::for_loss_gradient.reach;
+  for (ptrdiff_t i = 0; i < count; i += width<S>) {
+    const vec<S> logit = opaque_vector(load(lg.logit + i) - load(g.shift + i));
+    store(lg.target_exp + i,
+          value(exp_parts(larger<vec<S>>(load(g.top + i) - reach, logit), load(g.exponent + i))));
+  }
+}
+
 /// Losses and log Z of the group's first `count` slices; with a gradient the coefficients of the exps (g.high, g.low),
 /// and the gradient at the target.
 template <class S, bool Gradient, int Count>
@@ -105,18 +115,20 @@ LOGZ_INLINE void finish_losses(group<S, Count>& g, loss_group<S, Count>& lg, con
   const vec<double> nan = all(std::numeric_limits<double>::quiet_NaN());
   const bool shared = terms.has_shares();
   const double s = share_factor(terms);
+  find_top_exps(g, count);
+  if constexpr (Gradient) find_target_exps(g, lg, count);
   for (ptrdiff_t i = 0; i < count; i += width<double>) {
     const relative_partition z = relative_to_top(g.top + i, g.exponent + i, g.sum + i, g.rest + i);
     const vec<double> top = load_double(g.top + i), shift = load_double(g.shift + i);
     const vec<double> at_top = shift + top;  // one of them is 0, or a float is far below the other's digits
-    const vec<double> own = load(lg.own + i), shares = load(lg.shares + i);
-    vec<double> lost = z.excess.low;
-    const vec<double> log_z = two_sum<vec<double>>(at_top, z.excess.high, lost) + lost;
+    const vec<double> own = load(lg.own + i);
+    const vec<double> shares = shared ? load(lg.shares + i) : vec<double>{};
+    const vec<double> log_z = joined<S>(at_top, z.excess.high, z.excess.low);
     // -log p of the target: both terms are >= 0.
-    lost = z.excess.low;
     const vec<double> logit = load_double(lg.logit + i);
-    const vec<double> below = two_sum<vec<double>>(at_top, -logit, lost);
-    const vec<double> minus_log_p = two_sum<vec<double>>(below, z.excess.high, lost) + lost;
+    vec<double> lost = z.excess.low;
+    const vec<double> below = sizeof(S) == 4 ? at_top - logit : two_sum<vec<double>>(at_top, -logit, lost);
+    const vec<double> minus_log_p = joined<S>(below, z.excess.high, lost);
     const vec<double> infinitely_below = below < infinity ? minus_log_p : below;
     vec<double> loss = own == 0 ? vec<double>{} : own * infinitely_below;
     if (shared) loss += s * (load(lg.distances + i) + shares * z.excess.high);
@@ -126,18 +138,17 @@ LOGZ_INLINE void finish_losses(group<S, Count>& g, loss_group<S, Count>& lg, con
     store(lg.loss + i, sound ? loss : nan);
     store(lg.log_z + i, size < infinity ? log_z : at_top);
     if constexpr (Gradient) {
-      const vec<double> above = load(lg.above + i);
+      const vec<double> above = terms.upstream == nullptr ? all(1.0) : load(lg.above + i);
       vec<double> common = {};
       if (shared) common = terms.scale * s * shares;
       if (terms.z_scale != 0) common += 2 * terms.z_scale * log_z;
       const vec<double> mine = terms.scale * own;
       const vec<double> slope = above * (mine + common);
       store_coefficients(g.high + i, g.low + i, sound ? slope : nan, z.inverse);
-      // p - 1 from the sum of the others.
-      const vec<double> e = value(exp_parts(larger<vec<double>>(all(-700.0), -below), vec<double>{}));
-      const vec<double> total = 1.0 + z.others.high;
-      const vec<double> others = below == 0 ? z.others.high : total - e;
-      const vec<double> at_target = above * ((common * e - mine * others) / total);
+      const vec<double> p = load_double(lg.target_exp + i) * z.inverse.high;
+      // p - 1: from the sum of the others where p may be near 1; elsewhere p <= 1/2.
+      const vec<double> others = below == 0 ? load(g.sum + i) * z.inverse.high : 1.0 - p;
+      const vec<double> at_target = above * (common * p - mine * others);
       store(lg.slope + i, sound ? at_target : nan);
     }
   }
@@ -148,25 +159,20 @@ template <class S, int Count>
 LOGZ_INLINE void store_losses(const group<S, Count>& g, const loss_group<S, Count>& lg, ptrdiff_t i,
                               const loss_terms<S>& terms, ptrdiff_t n) {
   terms.loss[n] = terms.ignored(n) ? 0.0 : lg.loss[i];
-  if (terms.log_z != nullptr)
-    terms.log_z[n] = lg.has_nan[i] ? std::numeric_limits<double>::quiet_NaN() : lg.log_z[i];
-  if (terms.argmax != nullptr)
-    terms.argmax[n] =
-        g.top[i] > -std::numeric_limits<S>::infinity() ? static_cast<ptrdiff_t>(lg.argmax[i]) : 0;
+  if (terms.log_z == nullptr) return;
+  terms.log_z[n] = lg.log_z[i];
+  if (terms.argmax == nullptr) return;
+  terms.argmax[n] = g.top[i] > -std::numeric_limits<S>::infinity() ? static_cast<ptrdiff_t>(lg.argmax[i]) : 0;
+  if (lg.has_nan[i]) terms.log_z[n] = std::numeric_limits<double>::quiet_NaN();
 }
 
-/// The gradient at the target of lane i, which is sample n; `row` is its gradient.
+/// The gradient at the target y of lane i; 0 where there is none of its own.
 template <class S, int Count>
-LOGZ_INLINE void store_slope(const loss_group<S, Count>& lg, ptrdiff_t i, const loss_terms<S>& terms,
-                             ptrdiff_t n, S* row, ptrdiff_t stride) {
-  if (terms.target == nullptr || lg.own[i] == 0) return;
-  const ptrdiff_t y = terms.target[n];
-  double slope = lg.slope[i];
-  if (terms.has_shares()) {
-    slope -=
-        terms.scale * lg.above[i] * terms.spread * (terms.weight == nullptr ? 1.0 : double(terms.weight[y]));
-  }
-  row[y * stride] = S(slope);
+LOGZ_INLINE double slope_at(const loss_group<S, Count>& lg, ptrdiff_t i, const loss_terms<S>& terms,
+                            ptrdiff_t y) {
+  const double above = terms.upstream == nullptr ? 1.0 : lg.above[i];
+  const double weight = terms.weight == nullptr ? 1.0 : double(terms.weight[y]);
+  return terms.spread == 0 ? lg.slope[i] : lg.slope[i] - terms.scale * above * terms.spread * weight;
 }
 
 /// Nothing is asked of an ignored sample.
@@ -174,11 +180,10 @@ template <class S>
 LOGZ_INLINE bool is_skipped(const loss_terms<S>& terms, ptrdiff_t n) {
   return terms.ignored(n) && terms.log_z == nullptr;
 }
-
-/// Whether the gradient of sample n is 0 whatever it holds: ignored, or nothing is averaged.
+/// Nothing is averaged: the gradient is 0 whatever the samples hold.
 template <class S>
-LOGZ_INLINE bool is_flat(const loss_terms<S>& terms, ptrdiff_t n) {
-  return terms.ignored(n) || (terms.scale == 0 && terms.z_scale == 0);
+LOGZ_INLINE bool is_flat(const loss_terms<S>& terms) {
+  return terms.scale == 0 && terms.z_scale == 0;
 }
 
 }  // namespace LOGZ_TARGET

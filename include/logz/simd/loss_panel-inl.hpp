@@ -7,12 +7,16 @@ namespace LOGZ_TARGET {
 template <class S, forward_op Op>
 void read_targets(panel<S, Op>& p) {
   const forward_call<S>& call = p.call();
+  const loss_terms<S>& terms = *call.loss;
   for (ptrdiff_t i = 0; i < p.lanes; ++i) {
     const ptrdiff_t sample = slice_of_lane(p, i);
-    read_target(p.lg, i, *call.loss, sample, call.x + sample * call.x_slice, call.x_length);
-    p.lg.shares[i] = common_shares(*call.loss);
-    p.lg.argmax[i] = no_position<S>;
+    read_target(p.lg, i, terms, sample, call.x + sample * call.x_slice, call.x_length);
   }
+  for (ptrdiff_t i = 0; i < p.lanes && terms.has_shares(); ++i) {
+    p.lg.distances[i] = 0;
+    p.lg.shares[i] = common_shares(terms);
+  }
+  for (ptrdiff_t i = 0; i < p.lanes && terms.argmax != nullptr; ++i) p.lg.argmax[i] = no_position<S>;
 }
 
 /// The first row of each lane that has its maximum joins what was found before.
@@ -74,7 +78,8 @@ bool map_columns(panel<S, Op>& p, const window& at) {
     if (!shared) continue;
     S probable[width<S>], common[width<S>];
     for (ptrdiff_t k = 0; k < width<S>; ++k) {
-      const share_slopes<S> slopes = slopes_of<S>(terms, nullptr, p.lg.above[i + k]);
+      const share_slopes<S> slopes =
+          slopes_of<S>(terms, nullptr, terms.upstream == nullptr ? 1.0 : p.lg.above[i + k]);
       probable[k] = slopes.probable;
       common[k] = slopes.common;
     }
@@ -89,14 +94,17 @@ bool map_columns(panel<S, Op>& p, const window& at) {
 template <class S, forward_op Op>
 void finish_gradients(const panel<S, Op>& p, bool streams) {
   const forward_call<S>& call = p.call();
+  const loss_terms<S>& terms = *call.loss;
   if (streams) stream_fence();
+  if (terms.target == nullptr && !is_flat(terms)) return;
+  const bool flat = is_flat(terms);
   for (ptrdiff_t i = 0; i < p.slices; ++i) {
-    const ptrdiff_t sample = p.first + i;
-    S* const out = call.out + sample * call.out_slice;
-    if (is_flat(*call.loss, sample)) {
+    S* const out = call.out + (p.first + i) * call.out_slice;
+    const ptrdiff_t y = flat ? -1 : terms.target[p.first + i], lane = lane_of<S>(i, p.slices);
+    if (y < 0) {
       for (ptrdiff_t l = 0; l < call.length; ++l) out[l * call.out_length] = 0;
-    } else {
-      store_slope(p.lg, lane_of<S>(i, p.slices), *call.loss, sample, out, call.out_length);
+    } else if (p.lg.own[lane] != 0) {
+      out[y * call.out_length] = S(slope_at(p.lg, lane, terms, y));
     }
   }
 }

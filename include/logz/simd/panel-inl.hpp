@@ -88,8 +88,9 @@ LOGZ_INLINE window block_at(const panel<S, Op>& p, ptrdiff_t start) {
 /// The slice of a lane; lanes without one stand for the last.
 template <class S, forward_op Op>
 LOGZ_INLINE ptrdiff_t slice_of_lane(const panel<S, Op>& p, ptrdiff_t lane) {
-  const ptrdiff_t vector = lane / width<S> * width<S>;
-  return p.first + at_most(slice_at<S>(vector, p.slices) + lane - vector, p.slices - 1);
+  const ptrdiff_t whole = p.slices / width<S> * width<S>;
+  if (lane < whole) return p.first + lane;
+  return p.first + at_most(whole == 0 ? lane : lane - whole + p.slices - width<S>, p.slices - 1);
 }
 
 template <class S, forward_op Op>

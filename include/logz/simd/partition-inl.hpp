@@ -210,8 +210,9 @@ struct group {
   alignas(64) S top[Count];
   alignas(64) S exponent[Count];
   alignas(64) double sum[Count];
-  alignas(64) double rest[Count];  // double only: what sum has lost
-  alignas(64) S high[Count];       // softmax: 1 / Z; log_softmax: log Z
+  alignas(
+      64) double rest[Count];  // double: what sum has lost; float: exp of the top number, as the sum has it
+  alignas(64) S high[Count];   // softmax: 1 / Z; log_softmax: log Z
   alignas(64) S low[Count];
   alignas(64) S shift[Count];      // what has been subtracted from the slice beforehand
   alignas(64) S reference[Count];  // logsumexp_backward: log Z and the gradient of each slice
@@ -228,7 +229,7 @@ LOGZ_INLINE void fill(group<S, Count>& g, ptrdiff_t lane) {
   g.rest[lane] = 0;
 }
 
-/// log(1 + s) to 2^-44 of itself; NaN stays NaN.
+/// log(1 + s) to 2^-34 of itself; NaN stays NaN.
 LOGZ_INLINE vec<double> log1p(vec<double> s) {
   const vec<double> y = opaque_vector(1.0 + s);
   const vec<double> lost = s - opaque_vector(y - 1.0);  // over y, but where it counts y is near 1
@@ -238,9 +239,8 @@ LOGZ_INLINE vec<double> log1p(vec<double> s) {
   const vec<double> k_ln2 = opaque_vector(vec<double>(k | 0x4330000000000000) - 0x1p52) * 0.6931471805599453;
   const vec<double> f = (m - 1.0) / (m + 1.0);
   const vec<double> z = f * f;
-  const vec<double> tail =
-      z * (1.0 / 3 +
-           z * (1.0 / 5 + z * (1.0 / 7 + z * (1.0 / 9 + z * (1.0 / 11 + z * (1.0 / 13 + z * (1.0 / 15)))))));
+  // z <= 0.0295: the next term, z^6 / 13, is 2^-34.
+  const vec<double> tail = z * (1.0 / 3 + z * (1.0 / 5 + z * (1.0 / 7 + z * (1.0 / 9 + z * (1.0 / 11)))));
   return k_ln2 + (2.0 * f + (2.0 * f * tail + lost));
 }
 
@@ -251,13 +251,20 @@ LOGZ_INLINE void invert(const double* sum, const double*, float* high, float* lo
   narrow(low, inverse - rounded);
 }
 
+/// exp(top) · 2^exponent of a vector of slices, unrounded, in double; doubles have theirs where they are needed.
+LOGZ_INLINE void store_top_exps(vec<float> top, vec<float> exponent, double* to) {
+  const parts<float> e = exp_parts(top, exponent);
+  store(to, first_of(e));
+  store(to + width<double>, second_of(e));
+}
+LOGZ_INLINE void store_top_exps(vec<double>, vec<double>, double*) {}
+
 /// log Z = top + log1p(others / exp(top)) as high + low: high is log Z rounded, low the rest of it, found from the
 /// terms so that it keeps its digits where high is the maximum itself.
-LOGZ_INLINE void find_log(const float* at_top, const float* exponent, const double* sum, const double*,
+LOGZ_INLINE void find_log(const float* at_top, const float*, const double* sum, const double* top_exp,
                           float* high, float* low) {
   const vec<double> top = widen(at_top);
-  const vec<double> one_over = value(exp_parts(-top, -widen(exponent)));
-  const vec<double> excess = log1p(load(sum) * one_over);
+  const vec<double> excess = log1p(load(sum) / load(top_exp));
   const vec<double> rounded = rounded_to_float(top + excess);
   narrow(high, rounded);
   narrow(low, opaque_vector(top - rounded) + excess);
@@ -341,9 +348,16 @@ LOGZ_INLINE void find_log(const double* at_top, const double* exponent, const do
   store(low, lost);
 }
 
+template <class S, int Count>
+LOGZ_INLINE void find_top_exps(group<S, Count>& g, ptrdiff_t count) {
+  for (ptrdiff_t i = 0; i < count; i += width<S>)
+    store_top_exps(load(g.top + i), load(g.exponent + i), g.rest + i);
+}
+
 /// The coefficients of a group's first `count` slices: 1 / Z, or log Z where one number was left out of the sum.
 template <terms Which, class S, int Count>
 LOGZ_INLINE void finish(group<S, Count>& g, ptrdiff_t count) {
+  if (Which != terms::all) find_top_exps(g, count);
   for (ptrdiff_t i = 0; i < count; i += width<double>) {
     if constexpr (Which == terms::all) {
       invert(g.sum + i, g.rest + i, g.high + i, g.low + i);

@@ -132,22 +132,25 @@ void write_loss_row(const loss_group<S, Count>& lg, ptrdiff_t r, const partition
                     bool prepared, bool streams) {
   const loss_terms<S>& terms = *call.loss;
   S* const out = call.out + sample * call.out_slice;
-  if (is_flat(terms, sample)) {
+  if (terms.ignored(sample) || is_flat(terms)) {
     for (ptrdiff_t l = 0; l < call.length; ++l) out[l] = 0;
     return;
   }
-  const share_slopes<S> slopes = slopes_of(terms, row_of_probabilities(terms, sample), lg.above[r]);
+  const share_slopes<S> slopes =
+      slopes_of(terms, row_of_probabilities(terms, sample), terms.upstream == nullptr ? 1.0 : lg.above[r]);
   if (kept != nullptr) {
     write_slopes<S>(z, kept, out, call.length, with, slopes, false);
   } else {
     row_remake<S, Op>(z, call, call.x + sample * call.x_slice, out, with, prepared, streams, slopes);
   }
-  store_slope(lg, r, terms, sample, out, 1);
+  if (lg.own[r] == 0) return;
+  const ptrdiff_t y = terms.target[sample];
+  out[y] = S(slope_at(lg, r, terms, y));
 }
 
 template <class S, forward_op Op>
 void rows(const forward_call<S>& call) {
-  constexpr int most = 8;
+  constexpr int most = 8, room = most < width<S> ? int(width<S>) : most;
   constexpr terms which = summed<Op>;
   const ptrdiff_t n = call.length;
   const bool keep = keeps_exps(which) && n <= kept_length<S>;
@@ -156,8 +159,8 @@ void rows(const forward_call<S>& call) {
   // As many rows at a time as 64 KiB hold: they share divisions and logarithms, and stay in L2 until the map.
   const ptrdiff_t fitting = 65536 / static_cast<ptrdiff_t>(sizeof(S)) / n;
   const ptrdiff_t at_once = fitting < 1 ? 1 : at_most(fitting, most);
-  group<S, most> g;
-  loss_group<S, is_loss<Op> ? most : 1> lg;
+  group<S, room> g;
+  loss_group<S, is_loss<Op> ? room : 1> lg;
   partition<S> z;
   for (ptrdiff_t i = 0; i < call.count; i += at_once) {
     const ptrdiff_t rows = at_most(call.count - i, at_once);
@@ -189,7 +192,7 @@ void rows(const forward_call<S>& call) {
       g.exponent[r] = z.exponent[0];
       total_of_lanes(z.sum, g.sum[r], g.rest[r]);
     }
-    for (ptrdiff_t r = rows; r % width<double> != 0; ++r) {
+    for (ptrdiff_t r = rows; r % width<S> != 0; ++r) {
       fill(g, r);
       if constexpr (is_loss<Op>) clear_target(lg, r);
     }

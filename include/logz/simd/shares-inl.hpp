@@ -177,22 +177,18 @@ LOGZ_INLINE double common_shares(const loss_terms<S>& terms) {
   return plain_factor(terms) * terms.weight_sum;
 }
 
-/// f s u of position l on: hit · t · w + spread · w, times f.
+/// f s u of the classes: weight · (f · hit · t + f · spread).
 template <class S>
 struct share_slopes {
   bool any;  // otherwise there is nothing to subtract
   const S* t;
   const S* w;
   S probable;  // f · hit
-  S common;    // f · spread, f · s
+  S common;    // f · spread
 
   /// Seen from position l on.
   LOGZ_INLINE share_slopes from(ptrdiff_t l) const {
     return {any, t == nullptr ? t : t + l, w == nullptr ? w : w + l, probable, common};
-  }
-  LOGZ_INLINE vec<S> of(vec<S> probability, vec<S> weight) const {
-    const vec<S> u = t == nullptr ? all(common) : fma(probability, all(probable), all(common));
-    return weight == 0 ? weight : u * weight;
   }
 };
 template <class S>
@@ -201,18 +197,52 @@ LOGZ_INLINE share_slopes<S> slopes_of(const loss_terms<S>& terms, const S* t, do
   return {terms.has_shares(), t, terms.weight, S(f * terms.hit), S(f * terms.spread)};
 }
 
-/// e · c less the shares' slopes, for n exps side by side.
+/// e · c less the share's slope.
+template <class S>
+LOGZ_INLINE vec<S> slope_of(vec<S> e, const coefficients<S>& with, vec<S> u) {
+  return fma(e, with.high, fma(e, with.low, -u));
+}
+
+/// The gradient of n exps side by side.
+template <class S, bool Probable, bool Weighted>
+void row_slopes(const S* from, S* to, ptrdiff_t n, const coefficients<S>& with,
+                const share_slopes<S>& slopes) {
+  constexpr ptrdiff_t v = width<S>;
+  const vec<S> probable = all(slopes.probable), common = all(slopes.common);
+  const share_at<S, Probable, Weighted> share = {slopes.t, slopes.w};
+  for (ptrdiff_t l = 0; l < n; l += v) {
+    const bool whole = l + v <= n;
+    const ptrdiff_t left = whole ? v : n - l;
+    vec<S> u = common;
+    if constexpr (Probable && Weighted) {
+      const vec<S> w = load_up_to(slopes.w + l, left, vec<S>{});
+      u = fma(share(l, left), probable, w * common);
+    } else if constexpr (Probable) {
+      u = fma(share(l, left), probable, common);
+    } else if constexpr (Weighted) {
+      u = share(l, left) * common;
+    }
+    if (whole) {
+      store(to + l, slope_of(load(from + l), with, u));
+    } else {
+      store_first(to + l, left, slope_of(load_first(from + l, left, vec<S>{}), with, u));
+    }
+  }
+}
 template <class S>
 void row_slopes(const S* from, S* to, ptrdiff_t n, const coefficients<S>& with,
                 const share_slopes<S>& slopes) {
-  for (ptrdiff_t l = 0; l < n; l += width<S>) {
-    const ptrdiff_t left = n - l;
-    const vec<S> t = slopes.t == nullptr ? vec<S>{} : load_up_to(slopes.t + l, left, vec<S>{});
-    const vec<S> w = slopes.w == nullptr ? all(S(1)) : load_up_to(slopes.w + l, left, vec<S>{});
-    const vec<S> e = load_up_to(from + l, left, vec<S>{});
-    store_up_to(to + l, left, fma(e, with.high, fma(e, with.low, -slopes.of(t, w))));
+  if (slopes.t != nullptr && slopes.w != nullptr) {
+    row_slopes<S, true, true>(from, to, n, with, slopes);
+  } else if (slopes.t != nullptr) {
+    row_slopes<S, true, false>(from, to, n, with, slopes);
+  } else if (slopes.w != nullptr) {
+    row_slopes<S, false, true>(from, to, n, with, slopes);
+  } else {
+    row_slopes<S, false, false>(from, to, n, with, slopes);
   }
 }
+
 /// The same down a column of a panel, in place; every lane with its own factor f.
 template <class S>
 void column_slopes(S* e, const S* t, const S* w, ptrdiff_t n, ptrdiff_t lanes, const coefficients<S>& with,
@@ -220,8 +250,7 @@ void column_slopes(S* e, const S* t, const S* w, ptrdiff_t n, ptrdiff_t lanes, c
   for (ptrdiff_t l = 0; l < n; ++l) {
     vec<S> u = t == nullptr ? common : fma(load(t + l * lanes), probable, common);
     if (w != nullptr) u = w[l] == 0 ? vec<S>{} : u * w[l];
-    const vec<S> v = load(e + l * lanes);
-    store(e + l * lanes, fma(v, with.high, fma(v, with.low, -u)));
+    store(e + l * lanes, slope_of(load(e + l * lanes), with, u));
   }
 }
 

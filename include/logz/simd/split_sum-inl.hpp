@@ -70,6 +70,15 @@ LOGZ_INLINE void add_rounded(lane_sum<float>& sum, vec<float> a, vec<float> b) {
 
 #if LOGZ_HAS_FMA
 LOGZ_INLINE vec<float> value(const parts<float>& e) { return fma(e.t, e.p, e.t); }
+/// The same in double.
+LOGZ_INLINE vec<double> first_of(const parts<float>& e) {
+  const vec<double> t = first_half(e.t);
+  return fma(t, first_half(e.p), t);
+}
+LOGZ_INLINE vec<double> second_of(const parts<float>& e) {
+  const vec<double> t = second_half(e.t);
+  return fma(t, second_half(e.p), t);
+}
 
 /// Floats: t without error, in double; t·p as above, in float up to the next flush. To add two t's in float before
 /// would cost logsumexp 1.3 ulp.
