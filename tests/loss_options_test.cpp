@@ -333,3 +333,34 @@ TEST_CASE_TEMPLATE(
     CHECK(weighted != hot);
   }
 }
+
+TEST_CASE_TEMPLATE("cross_entropy: many lazy samples, longer than a piece, with options", T, float, double) {
+  const Index samples_here = 70;
+  for (const Index length : {300, 5000}) {
+    const matrix<T, Eigen::ColMajor> x = matrix<T, Eigen::ColMajor>::Random(samples_here, length) * T(8);
+    matrix<T, Eigen::ColMajor> p = matrix<T, Eigen::ColMajor>::Random(samples_here, length).cwiseAbs();
+    for (Index n = 0; n < samples_here; ++n) p.row(n) /= p.row(n).sum();
+    std::vector<Index> y;
+    for (Index n = 0; n < samples_here; ++n) y.push_back(n * 37 % length);
+    y[3] = -100;
+    logz::cross_entropy_options<T> options;
+    options.weight = Eigen::Matrix<T, Eigen::Dynamic, 1>::LinSpaced(length, T(0.5), T(2));
+    options.label_smoothing = T(0.25);
+    options.z_loss = T(0.5);
+    const auto check = [&](const auto& targets) {
+      const Eigen::Matrix<T, Eigen::Dynamic, 1> direct =
+          logz::cross_entropy_per_sample(x.rowwise(), targets, options);
+      const Eigen::Matrix<T, Eigen::Dynamic, 1> lazy =
+          logz::cross_entropy_per_sample((x * T(1)).rowwise(), targets, options);
+      const matrix<T, Eigen::RowMajor> rows = x;
+      const Eigen::Matrix<T, Eigen::Dynamic, 1> lazy_rows =
+          logz::cross_entropy_per_sample((rows * T(1)).rowwise(), targets, options);
+      for (Index n = 0; n < samples_here; ++n) {
+        CHECK(ulp_error(lazy[n], real(direct[n])) <= 2 * loss_bound);
+        CHECK(ulp_error(lazy_rows[n], real(direct[n])) <= 2 * loss_bound);
+      }
+    };
+    check(y);
+    check(p);
+  }
+}

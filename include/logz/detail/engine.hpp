@@ -96,14 +96,20 @@ void logsumexp_backward(const slice_shape& shape, const slices<const S>& x, cons
 template <bool Gradient, class S>
 void cross_entropy(const slice_shape& shape, const slices<const S>& x, const loss_terms<S>& terms,
                    const slices<S>& grad, [[maybe_unused]] Index all) {
-  if constexpr (simd::has_kernels<S>) {
-    if (shape.inner == 0) return;
-    simd::forward_call<S> call = kernel_call(shape, x, grad, 0);
-    call.all = all;
-    call.loss = &terms;
-    simd::run<Gradient ? simd::forward_op::cross_entropy_gradient : simd::forward_op::cross_entropy>(call);
-  } else {
-    generic::cross_entropy(shape, x, terms, grad);
+  for (Index o = 0; o < shape.outer && shape.inner > 0; ++o) {
+    const loss_terms<S> these = o == 0 ? terms : terms.from(o * shape.inner);
+    if constexpr (simd::has_kernels<S>) {
+      simd::forward_call<S> call = kernel_call(shape, x, grad, o);
+      call.all = all;
+      call.loss = &these;
+      simd::run<Gradient ? simd::forward_op::cross_entropy_gradient : simd::forward_op::cross_entropy>(call);
+    } else {
+      const auto at = [o](auto all_slices) {
+        if (all_slices.data != nullptr) all_slices.data += o * all_slices.outer_stride;
+        return all_slices;
+      };
+      generic::cross_entropy(slice_shape{1, shape.length, shape.inner}, at(x), these, at(grad));
+    }
   }
 }
 

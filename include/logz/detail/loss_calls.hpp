@@ -88,7 +88,8 @@ class loss_pass {
           }
         },
         [&](Index first, Index count) {
-          for (Index i = 0; i < count && !sample[0].empty(); ++i) {
+          const bool in_pieces = !sample[0].empty();
+          for (Index i = 0; i < count && in_pieces; ++i) {
             generic::store_outputs(terms_, i, sample[static_cast<std::size_t>(i)]);
             sample[static_cast<std::size_t>(i)] = {};
           }

@@ -41,6 +41,18 @@ struct loss_terms {
   C* log_z;       // null: not wanted
   Index* argmax;  // null: not wanted
 
+  /// Seen from sample n on.
+  loss_terms from(Index n) const {
+    loss_terms t = *this;
+    if (target != nullptr) t.target += n;
+    if (probability != nullptr) t.probability += n * probability_slice;
+    if (upstream != nullptr) t.upstream += n * upstream_slice;
+    t.loss += n;
+    if (log_z != nullptr) t.log_z += n;
+    if (argmax != nullptr) t.argmax += n;
+    return t;
+  }
+
   bool ignored(Index sample) const { return target != nullptr && target[sample] < 0; }
   C weight_of(Index l) const { return weight == nullptr ? C(1) : static_cast<C>(weight[l]); }
   /// Σ u (log Z - x) is wanted.

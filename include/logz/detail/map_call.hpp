@@ -62,8 +62,9 @@ class map_call {
   sharing worst_sharing(Dst& dst) const {
     if constexpr (is_plain_object<Dst> && (Arguments::is_plain && ...)) {
       // Two objects share nothing, and what is not one number per slice may be worked on in place.
-      const bool same =
-          std::apply([&](const auto&... a) { return ((a.xpr().data() == dst.data()) || ...); }, arguments_);
+      const bool same = std::apply(
+          [&](const auto&... a) { return ((static_cast<const void*>(a.xpr().data()) == dst.data()) || ...); },
+          arguments_);
       if (!same) return sharing::none;
     }
     const grid destination = grid_of(shape_of(dst, Cut{}), slices_of(dst, Cut{}));
