@@ -16,7 +16,58 @@ struct errors {
   real log_softmax = 0;
   real logsumexp = 0;
   real backward = 0;  // of logsumexp, with gradient -3
+  real loss = 0;
+  real loss_gradient = 0;
 };
+
+/// Cross-entropy at the largest class and at another, plain and smoothed.
+template <class T, int Order>
+void add_loss_errors(const matrix<T, Order>& in, const std::vector<T>& slice, errors& worst) {
+  const auto keep = [](real& most, real error) { most = std::isnan(error) ? inf : std::max(most, error); };
+  const std::size_t n = slice.size();
+  const reals x = to_reals(slice);
+  reals half;
+  for (const T v : slice) half.push_back(real(T(v * T(0.5))));
+  const auto largest = static_cast<std::size_t>(std::max_element(slice.begin(), slice.end()) - slice.begin());
+  const real classes = static_cast<real>(n);
+  for (const std::size_t y : {largest, n / 2}) {
+    for (const double smoothing : {0.0, 0.125}) {
+      logz::cross_entropy_options<T> options;
+      options.label_smoothing = static_cast<T>(smoothing);
+      options.reduction = logz::reduction::sum;
+      const auto eps = static_cast<real>(smoothing);
+      const auto exact_loss = [&](const reals& v) {
+        const partition z = partition_of(v);
+        real distances = 0, lost = 0;  // with Kahan's correction
+        for (const real a : v) {
+          const real term = (z.top - a) - lost, next = distances + term;
+          lost = (next - distances) - term;
+          distances = next;
+        }
+        return (1 - eps) * cross_entropy(v, y) + eps * (distances / classes + z.excess);
+      };
+      const real exact = exact_loss(x);
+      const std::vector<std::size_t> targets(3, y);
+      const Eigen::Matrix<T, Eigen::Dynamic, 1> each =
+          logz::cross_entropy_per_sample(in.rowwise(), targets, options);
+      matrix<T, Order> grad;
+      const T sum = logz::cross_entropy_with_grad(in.rowwise(), targets, grad, options);
+      // Of a sum: in ulp of each sample's loss, and half an ulp for its own rounding.
+      const real exact_half = exact_loss(half), total = 2 * exact + exact_half;
+      keep(worst.loss, std::max(0.0L, std::abs(real(sum) - total) - ulp_at<T>(total) / 2) /
+                           (2 * ulp_at<T>(exact) + ulp_at<T>(exact_half)));
+      const reals p = softmax(x), plain = cross_entropy_gradient(x, y);
+      for (const Index row : {0, 2}) {
+        keep(worst.loss, ulp_error(each(row), exact));
+        for (std::size_t l = 0; l < n; ++l) {
+          const real slope = (1 - eps) * plain[l] + eps * (p[l] - 1 / classes);
+          const real unit = smoothing == 0 ? slope : std::max({std::abs(slope), p[l], eps / classes});
+          keep(worst.loss_gradient, ulp_error(grad(row, static_cast<Index>(l)), slope, unit));
+        }
+      }
+    }
+  }
+}
 
 template <class T, int Order>
 void add_errors(const std::vector<T>& slice, errors& worst) {
@@ -45,6 +96,7 @@ void add_errors(const std::vector<T>& slice, errors& worst) {
     }
     keep(worst.logsumexp, ulp_error(lz(row), log_z, unit));
   }
+  add_loss_errors<T, Order>(in, slice, worst);
 }
 
 template <class T>
@@ -59,6 +111,8 @@ void check(const std::vector<T>& slice, const char* what) {
   CHECK(worst.log_softmax <= 2);
   CHECK(worst.logsumexp <= 1);
   CHECK(worst.backward <= 6);
+  CHECK(worst.loss <= 2);
+  CHECK(worst.loss_gradient <= 6);
 }
 
 constexpr double sigmas[] = {1, 3, 15, 100};

@@ -114,7 +114,12 @@ class loss_problem {
     t.weight = uses_weights() ? options().weight.data() : nullptr;
     t.weight_sum = weight_sum_;
     t.hit = C(1) - smoothing;
-    t.spread = C(smoothing / C(static_cast<double>(classes_)));
+    const C classes(static_cast<double>(classes_));
+    t.spread = C(smoothing / classes);
+    if constexpr (std::is_same_v<S, double>) {
+      const C product = opaque<C>(t.spread * classes);
+      t.spread_rest = ((smoothing - product) - product_error<C>(t.spread, classes, product)) / classes;
+    }
     return t;
   }
 

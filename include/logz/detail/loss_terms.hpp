@@ -33,6 +33,7 @@ struct loss_terms {
   C weight_sum;        // over the classes
   C hit;               // 1 - label_smoothing
   C spread;            // label_smoothing / classes
+  C spread_rest;       // what its rounding lost; of double
   C scale;
   C z_scale;
   const Loss* upstream;  // the gradient from above, of every sample; null: 1

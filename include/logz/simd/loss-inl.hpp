@@ -13,7 +13,8 @@ struct loss_group {
   alignas(64) double own[Count];        // a
   alignas(64) double above[Count];      // the gradient from above
   alignas(64) double distances[Count];  // Σ u (top - x)
-  alignas(64) double shares[Count];     // W
+  alignas(64) double distances_rest[Count];
+  alignas(64) double shares[Count];  // W
   alignas(64) double loss[Count];
   alignas(64) double log_z[Count];
   alignas(64) double slope[Count];  // the gradient at the target
@@ -52,34 +53,53 @@ LOGZ_INLINE void read_target(loss_group<S, Count>& lg, ptrdiff_t i, const loss_t
 template <class S, int Count>
 LOGZ_INLINE void clear_target(loss_group<S, Count>& lg, ptrdiff_t i) {
   lg.logit[i] = 0;
-  lg.own[i] = lg.above[i] = lg.distances[i] = lg.shares[i] = 0;
+  lg.own[i] = lg.above[i] = lg.distances[i] = lg.distances_rest[i] = lg.shares[i] = 0;
 }
 
 LOGZ_INLINE vec<double> load_double(const float* p) { return widen(p); }
 LOGZ_INLINE vec<double> load_double(const double* p) { return load(p); }
 
-/// The sum of the others over exp(top), log of 1 + that, and 1 / Z as the exps have it.
+/// log Z - top, 1 / Z as the exps have it, and the share of all but the top number.
 struct relative_partition {
   lane_sum<double> excess, inverse;
+  vec<double> others;
 };
 LOGZ_INLINE relative_partition relative_to_top(const float*, const float*, const double* sum,
                                                const double* top_exp) {
   const vec<double> none = {}, top = load(top_exp), others = load(sum);
-  return {{log1p(others / top), none}, {1.0 / (top + others), none}};
+  const vec<double> inverse = 1.0 / (top + others);
+  return {{log1p(others / top), none}, {inverse, none}, others * inverse};
 }
 LOGZ_INLINE relative_partition relative_to_top(const double* at_top, const double* exponent,
                                                const double* sum, const double* rest) {
   const lane_sum<double> one = exp_as_sum(load(at_top), load(exponent));
   vec<double> low = one.low + load(rest);
   const vec<double> high = two_sum<vec<double>>(one.high, load(sum), low);
-  return {log1p(quotient({load(sum), load(rest)}, one)), quotient({all(1.0), vec<double>{}}, {high, low})};
+  // What many numbers have lost is more than an ulp: joined, so that the inverse's high part is right by itself.
+  const vec<double> total = opaque_vector(high + low);
+  const lane_sum<double> inverse =
+      quotient({all(1.0), vec<double>{}}, {total, low - opaque_vector(total - high)});
+  return {log1p(quotient({load(sum), load(rest)}, one)), inverse, (load(sum) + load(rest)) * inverse.high};
 }
-/// a + b + rest: of floats in double nothing is lost that counts.
+/// a + b: of floats in double nothing is lost that counts.
 template <class S>
-LOGZ_INLINE vec<double> joined(vec<double> a, vec<double> b, vec<double> rest) {
-  if constexpr (sizeof(S) == 4) return a + b;
-  const vec<double> sum = two_sum<vec<double>>(a, b, rest);
-  return sum + rest;
+LOGZ_INLINE lane_sum<double> joined(vec<double> a, vec<double> b, vec<double> rest) {
+  if constexpr (sizeof(S) == 4) {
+    return {a + b, vec<double>{}};
+  } else {
+    const vec<double> sum = two_sum<vec<double>>(a, b, rest);
+    return {sum, magnitude<double>(sum) < std::numeric_limits<double>::infinity() ? rest : vec<double>{}};
+  }
+}
+/// a · b, a.low being 0.
+template <class S>
+LOGZ_INLINE lane_sum<double> times(vec<double> a, const lane_sum<double>& b) {
+  if constexpr (sizeof(S) == 4) {
+    return {a * b.high, vec<double>{}};
+  } else {
+    const vec<double> product = opaque_vector(a * b.high);
+    return {product, error_of_product(a, b.high, product) + a * b.low};
+  }
 }
 
 LOGZ_INLINE void store_coefficients(float* high, float* low, vec<double> slope,
@@ -115,6 +135,8 @@ LOGZ_INLINE void finish_losses(group<S, Count>& g, loss_group<S, Count>& lg, con
   const vec<double> nan = all(std::numeric_limits<double>::quiet_NaN());
   const bool shared = terms.has_shares();
   const double s = share_factor(terms);
+  // label_smoothing / classes has been rounded.
+  const double s_low = terms.target == nullptr ? 0.0 : terms.spread_rest;
   find_top_exps(g, count);
   if constexpr (Gradient) find_target_exps(g, lg, count);
   for (ptrdiff_t i = 0; i < count; i += width<double>) {
@@ -123,15 +145,23 @@ LOGZ_INLINE void finish_losses(group<S, Count>& g, loss_group<S, Count>& lg, con
     const vec<double> at_top = shift + top;  // one of them is 0, or a float is far below the other's digits
     const vec<double> own = load(lg.own + i);
     const vec<double> shares = shared ? load(lg.shares + i) : vec<double>{};
-    const vec<double> log_z = joined<S>(at_top, z.excess.high, z.excess.low);
+    const lane_sum<double> log_z_parts = joined<S>(at_top, z.excess.high, z.excess.low);
+    const vec<double> log_z = log_z_parts.high + log_z_parts.low;
     // -log p of the target: both terms are >= 0.
-    const vec<double> logit = load_double(lg.logit + i);
-    vec<double> lost = z.excess.low;
-    const vec<double> below = sizeof(S) == 4 ? at_top - logit : two_sum<vec<double>>(at_top, -logit, lost);
-    const vec<double> minus_log_p = joined<S>(below, z.excess.high, lost);
-    const vec<double> infinitely_below = below < infinity ? minus_log_p : below;
-    vec<double> loss = own == 0 ? vec<double>{} : own * infinitely_below;
-    if (shared) loss += s * (load(lg.distances + i) + shares * z.excess.high);
+    const lane_sum<double> below = joined<S>(at_top, -load_double(lg.logit + i), vec<double>{});
+    const lane_sum<double> minus_log_p = joined<S>(below.high, z.excess.high, below.low + z.excess.low);
+    lane_sum<double> own_loss = times<S>(own, minus_log_p);
+    own_loss.high = own == 0 ? vec<double>{} : own_loss.high;
+    vec<double> loss = own_loss.high + own_loss.low;
+    if (shared) {
+      const lane_sum<double> spread = times<S>(shares, z.excess);
+      const lane_sum<double> part =
+          joined<S>(load(lg.distances + i), spread.high, load(lg.distances_rest + i) + spread.low);
+      const lane_sum<double> shared_loss = times<S>(all(s), part);
+      const vec<double> rest = own_loss.low + (shared_loss.low + s_low * part.high);
+      const lane_sum<double> both = joined<S>(own_loss.high, shared_loss.high, rest);
+      loss = both.high + both.low;
+    }
     const vec<double> size = magnitude<double>(at_top);
     // Only -∞, or +∞ or NaN: there is no distribution.
     const auto sound = size < infinity && z.excess.high >= 0;
@@ -147,7 +177,7 @@ LOGZ_INLINE void finish_losses(group<S, Count>& g, loss_group<S, Count>& lg, con
       store_coefficients(g.high + i, g.low + i, sound ? slope : nan, z.inverse);
       const vec<double> p = load_double(lg.target_exp + i) * z.inverse.high;
       // p - 1: from the sum of the others where p may be near 1; elsewhere p <= 1/2.
-      const vec<double> others = below == 0 ? load(g.sum + i) * z.inverse.high : 1.0 - p;
+      const vec<double> others = below.high == 0 ? z.others : 1.0 - p;
       const vec<double> at_target = above * (common * p - mine * others);
       store(lg.slope + i, sound ? at_target : nan);
     }

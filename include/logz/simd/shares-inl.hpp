@@ -15,13 +15,17 @@ struct share_sums {
 template <class S, bool Probable, bool Weighted>
 LOGZ_INLINE void add_shares(share_sums<S>& sums, vec<S> top, vec<S> xa, vec<S> xb, vec<S> ua, vec<S> ub) {
   vec<S> da = top - xa, db = top - xb;
+  if constexpr (sizeof(S) == 8 && !Probable && !Weighted) {
+    da = two_sum<vec<S>>(top, -xa, sums.distances.low);
+    db = two_sum<vec<S>>(top, -xb, sums.distances.low);
+  }
   if constexpr (Probable || Weighted) {
     da = ua == 0 ? vec<S>{} : da;
     db = ub == 0 ? vec<S>{} : db;
     add_rounded(sums.distances, fma(ua, da, ub * db), vec<S>{});
     if constexpr (Probable) add_rounded(sums.shares, ua, ub);
   } else {
-    add_rounded(sums.distances, da, db);
+    add_both(sums.distances, da, db);
   }
 }
 
@@ -139,7 +143,7 @@ LOGZ_INLINE void add_row_part(loss_group<S, Count>& lg, ptrdiff_t i, const loss_
 template <class S, int Count>
 void find_row_shares(loss_group<S, Count>& lg, ptrdiff_t i, const loss_terms<S>& terms, const S* x,
                      const S* t, ptrdiff_t n, S top) {
-  lg.distances[i] = lg.shares[i] = 0;
+  lg.distances[i] = lg.distances_rest[i] = lg.shares[i] = 0;
   if (t != nullptr) add_row_part<S, true>(lg, i, terms, x, t, n, top, terms.hit);
   if (plain_factor(terms) != 0) add_row_part<S, false>(lg, i, terms, x, t, n, top, plain_factor(terms));
 }
@@ -159,7 +163,10 @@ LOGZ_INLINE void add_column_part(loss_group<S, Count>& lg, ptrdiff_t i, const S*
   store_lanes(sums.distances, distances);
   store_lanes(sums.shares, shares);
   for (ptrdiff_t k = 0; k < width<S>; ++k) {
-    lg.distances[i + k] += factor * distances[k];
+    const double sum = opaque(lg.distances[i + k] + factor * distances[k]);
+    const double lost = sum_error(lg.distances[i + k], factor * distances[k], sum);
+    lg.distances_rest[i + k] += is_finite(sum) ? lost : 0.0;
+    lg.distances[i + k] = sum;
     if (Probable) lg.shares[i + k] += factor * shares[k];
   }
 }

@@ -60,13 +60,17 @@ LOGZ_INLINE void add_values(lane_sum<double>& sum, const parts<double>& pa, cons
   }
 }
 
-/// Numbers that are rounded already.
-LOGZ_INLINE void add_rounded(lane_sum<double>& sum, vec<double> a, vec<double> b) { add_exactly(sum, a + b); }
-LOGZ_INLINE void add_rounded(lane_sum<float>& sum, vec<float> a, vec<float> b) {
+/// Numbers that are rounded already. Of doubles the rounding of a + b counts in a loss, not in its gradient.
+LOGZ_INLINE void add_both(lane_sum<double>& sum, vec<double> a, vec<double> b) {
+  add_exactly(sum, two_sum<vec<double>>(a, b, sum.low));
+}
+LOGZ_INLINE void add_both(lane_sum<float>& sum, vec<float> a, vec<float> b) {
   const vec<float> both = a + b;
   sum.first += first_half(both);
   sum.second += second_half(both);
 }
+LOGZ_INLINE void add_rounded(lane_sum<double>& sum, vec<double> a, vec<double> b) { add_exactly(sum, a + b); }
+LOGZ_INLINE void add_rounded(lane_sum<float>& sum, vec<float> a, vec<float> b) { add_both(sum, a, b); }
 
 #if LOGZ_HAS_FMA
 LOGZ_INLINE vec<float> value(const parts<float>& e) { return fma(e.t, e.p, e.t); }
