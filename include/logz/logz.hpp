@@ -6,6 +6,7 @@
 #include "binary.hpp"
 #include "config.hpp"
 #include "cpu_target.hpp"
+#include "divergence.hpp"
 #include "log_softmax.hpp"
 #include "logsumexp.hpp"
 #include "loss.hpp"
