@@ -4,39 +4,11 @@
 #pragma once
 
 #include "log_partition.hpp"
+#include "log_table.hpp"
 
 LOGZ_NAMESPACE_BEGIN
 namespace detail {
 namespace generic {
-
-/// log(1 + exp(x)) = max(x, 0) + log1p(exp(-|x|)): both terms are ≥ 0.
-template <class C>
-C softplus(const C& x) {
-  const bool positive = x > C(0);
-  // Opaque: -ffast-math would take a vectorised exp of another accuracy.
-  const C tail = log1p_of(exp_of(opaque<C>(positive ? C(-x) : x)));
-  return positive ? C(x + tail) : tail;
-}
-
-template <class C>
-C log_sigmoid(const C& x) {
-  return C(-softplus(C(-x)));
-}
-
-/// factor · exp(x) for an x ≤ 0 whose exponential is known.
-template <class C>
-C times_known_exp(const C& factor, const C& x, const C& e) {
-  return x < -half_range<C>() ? times_exp(factor, x) : C(factor * e);
-}
-
-/// g / (1 + exp(-x)).
-template <class C>
-C times_sigmoid(const C& g, const C& x) {
-  const bool positive = x > C(0);
-  const C down = positive ? C(-x) : x;
-  const C e = exp_of(opaque<C>(down));
-  return C((positive ? g : times_known_exp(g, down, e)) / C(C(1) + e));
-}
 
 /// A sum and a product with what they lose, where C has no digits to spare over S.
 template <class S, class C>
@@ -59,6 +31,81 @@ with_rest<C> times(const with_rest<C>& a, const with_rest<C>& b) {
   }
 }
 
+/// value + rest; the rest is NaN once the value is infinite.
+template <class C>
+C rounded(const with_rest<C>& sum) {
+  return is_nan(sum.rest) ? sum.value : C(sum.value + sum.rest);
+}
+
+/// log(1 + e) for e from 0 to 1 (or NaN), within 2^-58 of itself in double: u = 1 + e, halved above √2, times the
+/// table's reciprocal c is 1 + t with |t| < 2^-7, exactly; log u = log1p(t) - log c (+ log 2).
+inline with_rest<double> log1p_with_rest(double e) {
+  if (!(e >= 0)) return {e, 0};
+  const double u = opaque(1 + e);
+  double lost = sum_error(1.0, e, u);
+  const bool halved = u > 1.4140625;
+  const double m = halved ? u / 2 : u;
+  if (halved) lost /= 2;
+  const log_entry& entry = log_table[static_cast<int>(128 * m + 0.5) - first_log_entry];
+  const double product = opaque(m * entry.c);
+  // What 1 + e lost may be half of e.
+  const double high = opaque(product - 1);
+  const double low = product_error(m, entry.c, product) + lost * entry.c;
+  const double t = opaque(high + low);
+  const double t_rest = sum_error(high, low, t);
+  const double series =
+      t * t *
+      (-1.0 / 2 + t * (1.0 / 3 + t * (-1.0 / 4 + t * (1.0 / 5 + t * (-1.0 / 6 + t * (1.0 / 7 - t / 8))))));
+  const double log_2 = 0x1.62e42fefa39efp-1;
+  const double log_2_rest = 0x1.abc9e3b39803fp-56;
+  const double shift = halved ? opaque(entry.high + log_2) : entry.high;
+  double rest = halved ? sum_error(entry.high, log_2, shift) + log_2_rest : 0;
+  const double value = opaque(shift + t);
+  rest += sum_error(shift, t, value) + entry.low + (series + t_rest * (1 - t));
+  const double sum = opaque(value + rest);
+  return {sum, sum_error(value, rest, sum)};
+}
+
+/// log1p(exp(-|x|)).
+template <class C>
+with_rest<C> softplus_tail(const C& minus_magnitude) {
+  // Opaque: -ffast-math would take a vectorised exp of another accuracy.
+  const C e = exp_of(opaque<C>(minus_magnitude));
+  if constexpr (std::is_same_v<C, double>) {
+    return log1p_with_rest(e);
+  } else {
+    return {log1p_of(e), C(0)};
+  }
+}
+
+/// log(1 + exp(x)) = max(x, 0) + log1p(exp(-|x|)): both terms are ≥ 0.
+template <class C>
+C softplus(const C& x) {
+  const bool positive = x > C(0);
+  const with_rest<C> tail = softplus_tail(positive ? C(-x) : x);
+  return rounded(positive ? plus<C>(with_rest<C>{x, C(0)}, tail) : tail);
+}
+
+template <class C>
+C log_sigmoid(const C& x) {
+  return C(-softplus(C(-x)));
+}
+
+/// factor · exp(x) for an x ≤ 0 whose exponential is known.
+template <class C>
+C times_known_exp(const C& factor, const C& x, const C& e) {
+  return x < -half_range<C>() ? times_exp(factor, x) : C(factor * e);
+}
+
+/// g / (1 + exp(-x)).
+template <class C>
+C times_sigmoid(const C& g, const C& x) {
+  const bool positive = x > C(0);
+  const C down = positive ? C(-x) : x;
+  const C e = exp_of(opaque<C>(down));
+  return C((positive ? g : times_known_exp(g, down, e)) / C(C(1) + e));
+}
+
 /// A factor of exactly 0 drops its term, even times ∞ or NaN.
 template <class C>
 bool drops(const C& a, const C& b) {
@@ -74,7 +121,7 @@ with_rest<C> binary_loss(const C& x, const C& y, const C& weight, const C& pos_w
   if (weight == zero) return sum;
   const bool positive = x > zero;
   const C down = positive ? C(-x) : x;
-  const with_rest<C> tail{log1p_of(exp_of(opaque<C>(down))), zero};
+  const with_rest<C> tail = softplus_tail(down);
   const with_rest<C> magnitude{C(-down), zero};
   const with_rest<C> both = plus<S>(magnitude, tail);
   const with_rest<C> minus_y{C(-y), zero};
@@ -83,12 +130,6 @@ with_rest<C> binary_loss(const C& x, const C& y, const C& weight, const C& pos_w
   if (!(no.value == zero)) sum = times<S>(no, positive ? both : tail);
   if (!drops(y, pos_weight)) sum = plus<S>(sum, times<S>(yes, positive ? tail : both));
   return times<S>(with_rest<C>{weight, zero}, sum);
-}
-
-/// value + rest; the rest is NaN once the value is infinite.
-template <class C>
-C rounded(const with_rest<C>& sum) {
-  return is_nan(sum.rest) ? sum.value : C(sum.value + sum.rest);
 }
 
 /// w [(1 - y) sigmoid(x) - v y sigmoid(-x)] / count.
