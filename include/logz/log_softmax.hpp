@@ -65,4 +65,21 @@ template <class G, class Y, int Direction>
   return detail::slicewise_backward(detail::log_softmax_backward_function{}, grad_output, log_p);
 }
 
+/// Log-softmax's Jacobian times a direction, in each slice: v - Σ exp(lp) v, the change of lp when x moves along v.
+///
+/// @param v      the direction: a vector, or matrix.rowwise() / .colwise().
+/// @param log_p  log-softmax's output, of the same shape: lp, lp.rowwise() or lp.colwise().
+/// @return       an expression of v's shape; its destination may be v or log_p itself.
+///
+/// Special values: an element of lp = -∞ has no part in the sum, for finite v; NaN in v or lp makes its slice NaN.
+/// Accuracy: ≤ 4 ulp of the larger of |v| and Σ exp(lp) |v|.
+/// Memory: none for arguments in memory; otherwise as log_softmax.
+/// Errors: std::invalid_argument if the shapes differ or the destination cannot take them; nothing is
+/// written then.
+/// Source: dlpᵢ/dxⱼ = [i = j] - pⱼ; Blanchard, Higham & Higham 2021, doi:10.1093/imanum/draa038.
+template <class V, class L>
+[[nodiscard]] auto log_softmax_jvp(const V& v, const L& log_p) {
+  return detail::slicewise_backward(detail::log_softmax_jvp_function{}, v, log_p);
+}
+
 LOGZ_NAMESPACE_END

@@ -80,4 +80,20 @@ template <class G, class Y, int Direction>
   return detail::slicewise_backward(detail::softmax_backward_function{}, grad_output, p);
 }
 
+/// Softmax's Jacobian times a direction, in each slice: p ∘ (v - Σ p v), the change of p when x moves along v.
+///
+/// The Jacobian is symmetric, so this is softmax_backward of v.
+///
+/// @param v  the direction: a vector, or matrix.rowwise() / .colwise().
+/// @param p  softmax's output, of the same shape: p, p.rowwise() or p.colwise().
+/// @return   an expression of v's shape; its destination may be v or p itself.
+///
+/// Special values: 0 where p = 0, for finite v; NaN in v or p makes its slice NaN.
+/// Accuracy: ≤ 4 ulp of the largest term.
+/// Memory, errors, source: softmax_backward's.
+template <class V, class P>
+[[nodiscard]] auto softmax_jvp(const V& v, const P& p) {
+  return detail::slicewise_backward(detail::softmax_jvp_function{}, v, p);
+}
+
 LOGZ_NAMESPACE_END

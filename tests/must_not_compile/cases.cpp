@@ -92,6 +92,32 @@ int main() {
   number = logz::cross_entropy(v, targets);
 #elif CASE(axes_differ)                      // expect: grad_output and the output have different axes
   out = logz::softmax_backward(x.rowwise(), x.colwise());
+#elif CASE(jvp_matrix_without_axis)          // expect: a matrix needs an axis; write x.rowwise()
+  out = logz::softmax_jvp(x, x);
+#elif CASE(jvp_axis_on_output_alone)         // expect: needs the axis of the output
+  number = logz::logsumexp_jvp(x, x.rowwise());
+#elif CASE(kl_div_matrix_without_axis)       // expect: a matrix needs an axis; write x.rowwise()
+  number = logz::kl_div(x, x);
+#elif CASE(kl_div_axes_differ)               // expect: the output have different axes
+  number = logz::kl_div(x.rowwise(), x.colwise());
+#elif CASE(kl_div_other_scalar)              // expect: all arguments of a call have the same scalar type
+  number = logz::kl_div(x.rowwise(), doubles);
+#elif CASE(kl_div_const_grad)                // expect: grad must be writable
+  number = logz::kl_div_with_grad(x.rowwise(), x, constant);
+#elif CASE(entropy_matrix_without_axis)      // expect: a matrix needs an axis; write x.rowwise()
+  number = logz::entropy(x);
+#elif CASE(entropy_backward_without_axis)    // expect: entropy_backward takes a matrix x with an axis
+  out = logz::entropy_backward(v, x, v);
+#elif CASE(entropy_integers)                 // expect: integer scalars cannot hold the result
+  number = static_cast<float>(logz::entropy(integers.row(0)));
+#elif CASE(softplus_of_an_integer)           // expect: integer scalars cannot hold the result
+  number = static_cast<float>(logz::softplus(1));
+#elif CASE(softplus_integers)                // expect: integer scalars cannot hold the result
+  const Eigen::MatrixXi i = logz::softplus(integers);
+#elif CASE(binary_other_scalar)              // expect: all arguments of a call have the same scalar type
+  number = logz::binary_cross_entropy_with_logits(x, doubles);
+#elif CASE(binary_temporary_grad)            // expect: grad must be writable
+  number = logz::binary_cross_entropy_with_logits_with_grad(x, x, Eigen::MatrixXf(3, 4));
 #elif CASE(one_coefficient)                  // deleted: deleted
   number = p(0, 0);
 #elif CASE(one_linear_coefficient)           // deleted: deleted

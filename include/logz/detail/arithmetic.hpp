@@ -200,6 +200,21 @@ class compensated_sum {
   C low_{0};
 };
 
+/// C has no digits to spare over S: what a sum or product of numbers of S loses must be kept beside it.
+template <class S, class C>
+inline constexpr bool keeps_rest = std::is_floating_point_v<S>&& std::is_same_v<S, C>;
+
+/// Adds a · b; the product of two numbers of S is exact before it is added.
+template <class S, class C>
+void add_product(compensated_sum<C>& sum, const C& a, const C& b) {
+  const C product = opaque<C>(a * b);
+  if constexpr (keeps_rest<S, C>) {
+    sum.add(product, product_error(a, b, product));
+  } else {
+    sum.add(product);
+  }
+}
+
 /// x - y with the rounding error of the difference: at |x - y| = 700 that alone is 350 ulp of exp(x - y). Neither is
 /// NaN, and y is finite.
 template <class C>

@@ -4,9 +4,12 @@
 #pragma once
 
 #include <string>
+#include <utility>
 
 #include "engine.hpp"
+#include "generic_jvp.hpp"
 #include "map_call.hpp"
+#include "reduce_call.hpp"
 
 LOGZ_NAMESPACE_BEGIN
 namespace detail {
@@ -37,6 +40,7 @@ struct log_softmax_function {
 
 struct softmax_backward_function {
   static constexpr const char* name = "softmax_backward";
+  static constexpr const char* input = "grad_output";
   static constexpr const char* output = "p";
   template <class S>
   void run(const slice_shape& shape, const slices<const S>& grad_output, const slices<const S>& p,
@@ -47,6 +51,7 @@ struct softmax_backward_function {
 
 struct log_softmax_backward_function {
   static constexpr const char* name = "log_softmax_backward";
+  static constexpr const char* input = "grad_output";
   static constexpr const char* output = "log_p";
   template <class S>
   void run(const slice_shape& shape, const slices<const S>& grad_output, const slices<const S>& log_p,
@@ -55,8 +60,43 @@ struct log_softmax_backward_function {
   }
 };
 
+/// The Jacobian of softmax is symmetric: its product with v is the gradient's.
+struct softmax_jvp_function : softmax_backward_function {
+  static constexpr const char* name = "softmax_jvp";
+  static constexpr const char* input = "v";
+};
+
+/// The second derivative of log Z is the Jacobian of softmax.
+struct logsumexp_hvp_function : softmax_jvp_function {
+  static constexpr const char* name = "logsumexp_hvp";
+};
+
+struct log_softmax_jvp_function {
+  static constexpr const char* name = "log_softmax_jvp";
+  static constexpr const char* input = "v";
+  static constexpr const char* output = "log_p";
+  template <class S>
+  void run(const slice_shape& shape, const slices<const S>& v, const slices<const S>& log_p,
+           const slices<S>& out) const {
+    generic::log_softmax_jvp(shape, v, log_p, out);
+  }
+};
+
+struct logsumexp_jvp_function {
+  static constexpr const char* name = "logsumexp_jvp";
+  static constexpr const char* input = "v";
+  static constexpr const char* output = "p";
+  template <class S>
+  void run(const slice_shape& shape, const slices<const S>& v, const slices<const S>& p,
+           const slices<S>& out) const {
+    generic::logsumexp_jvp(shape, v, p, out);
+  }
+};
+
 struct logsumexp_backward_function {
   static constexpr const char* name = "logsumexp_backward";
+  static constexpr const char* grad = "grad_lz";
+  static constexpr const char* output = "lz";
   template <class S>
   void run(const slice_shape& shape, const slices<const S>& x, const slices<const S>& grad_lz,
            const slices<const S>& lz, const slices<S>& out) const {
@@ -101,71 +141,82 @@ void check_same_shape(const char* function, const char* a_name, const A& a, cons
                                shape_text(b.rows(), b.cols()));
 }
 
-/// f of each slice of grad_output and of the forward function's output.
+/// The two arguments of a function of pairs of slices, checked: the first has the axis, the second may have it too.
+/// Function::input and Function::output name them.
 template <class Function, class G, int Direction, class Y>
-auto slicewise_backward(const Function& f, const Eigen::VectorwiseOp<G, Direction>& grad_output,
-                        const Eigen::DenseBase<Y>& output) {
+auto pair_of(const Eigen::VectorwiseOp<G, Direction>& input, const Eigen::DenseBase<Y>& output) {
   check_scalar<G>();
   check_same_scalar<G, Y>();
-  check_same_shape(Function::name, "grad_output", grad_output._expression(), Function::output,
-                   output.derived());
-  return map_expression(f, argument_of(grad_output), argument_of(grad_output),
-                        argument<Y, cut_along<Direction>>(output.derived()));
+  check_same_shape(Function::name, Function::input, input._expression(), Function::output, output.derived());
+  return std::pair(argument_of(input), argument<Y, cut_along<Direction>>(output.derived()));
 }
 template <class Function, class G, int Direction, class Y, int OutputDirection>
-auto slicewise_backward(const Function& f, const Eigen::VectorwiseOp<G, Direction>& grad_output,
-                        const Eigen::VectorwiseOp<Y, OutputDirection>& output) {
-  static_assert(
-      Direction == OutputDirection,
-      "logz: grad_output and the output have different axes; use .rowwise() or .colwise() for both");
-  return slicewise_backward(f, grad_output, output._expression());
+auto pair_of(const Eigen::VectorwiseOp<G, Direction>& input,
+             const Eigen::VectorwiseOp<Y, OutputDirection>& output) {
+  static_assert(Direction == OutputDirection,
+                "logz: the input or grad_output and the output have different axes; use .rowwise() or "
+                ".colwise() for both");
+  return pair_of<Function>(input, output._expression());
 }
 template <class Function, class G, class Y>
-auto slicewise_backward(const Function& f, const Eigen::DenseBase<G>& grad_output,
-                        const Eigen::DenseBase<Y>& output) {
+auto pair_of(const Eigen::DenseBase<G>& input, const Eigen::DenseBase<Y>& output) {
   if constexpr (check_vector<G>() && check_same_scalar<G, Y>()) check_vector<Y>();
-  check_same_shape(Function::name, "grad_output", grad_output.derived(), Function::output, output.derived());
-  return map_expression(f, argument_of(grad_output), argument_of(grad_output), argument_of(output));
+  check_same_shape(Function::name, Function::input, input.derived(), Function::output, output.derived());
+  return std::pair(argument_of(input), argument_of(output));
 }
-/// The axis is missing on grad_output, or is on the wrong one of two vectors.
+/// The axis is missing on the first, or is on the wrong one of two vectors.
 template <class Function, class G, class Y, int Direction>
-auto slicewise_backward(const Function& f, const Eigen::DenseBase<G>& grad_output,
-                        const Eigen::VectorwiseOp<Y, Direction>& output) {
+auto pair_of(const Eigen::DenseBase<G>& input, const Eigen::VectorwiseOp<Y, Direction>& output) {
   static_assert(axis_missing<G>,
-                "logz: grad_output needs the axis of the output: write .rowwise() or .colwise() on both");
-  return slicewise_backward(f, Eigen::VectorwiseOp<const G, Direction>(grad_output.derived()),
-                            output._expression());
+                "logz: the input or grad_output needs the axis of the output: write .rowwise() or .colwise() "
+                "on both");
+  return pair_of<Function>(Eigen::VectorwiseOp<const G, Direction>(input.derived()), output._expression());
+}
+
+/// f of each slice of grad_output and of the forward function's output.
+template <class Function, class G, class Y>
+auto slicewise_backward(const Function& f, const G& grad_output, const Y& output) {
+  const auto pair = pair_of<Function>(grad_output, output);
+  return map_expression(f, pair.first, pair.first, pair.second);
+}
+
+/// The number per slice of a pair of slices.
+template <class Result, class Function, class V, class Y>
+auto reduction_of_pair(const Function& f, const V& input, const Y& output) {
+  const auto pair = pair_of<Function>(input, output);
+  return reduction_of<Result, has_axis<V>>(f, pair.first, pair.second);
 }
 
 template <class V>
-void check_one_per_slice(const char* name, const V& v, Index count) {
+void check_one_per_slice(const char* function, const char* name, const V& v, Index count) {
   if (v.size() == count) return;
-  raise<std::invalid_argument>(std::string("logz::logsumexp_backward: ") + name + " has " +
+  raise<std::invalid_argument>(std::string("logz::") + function + ": " + name + " has " +
                                std::to_string(v.size()) + " numbers for " + std::to_string(count) +
                                " slices");
 }
 
-template <class G, class X, int Direction, class L>
-auto logsumexp_backward_of_slices(const Eigen::DenseBase<G>& grad_lz,
-                                  const Eigen::VectorwiseOp<X, Direction>& x, const Eigen::DenseBase<L>& lz) {
+/// f of each slice of x, of the gradient by the function's one number per slice, and of that number.
+template <class Function, class G, class X, int Direction, class L>
+auto backward_of_slices(const Function& f, const Eigen::DenseBase<G>& grad,
+                        const Eigen::VectorwiseOp<X, Direction>& x, const Eigen::DenseBase<L>& output) {
   check_scalar<X>();
   if constexpr (check_vector<G>() && check_vector<L>() && check_same_scalar<X, G>())
     check_same_scalar<X, L>();
   const Index count = shape_of(x._expression(), cut_along<Direction>{}).inner;
-  check_one_per_slice("grad_lz", grad_lz.derived(), count);
-  check_one_per_slice("lz", lz.derived(), count);
-  return map_expression(logsumexp_backward_function{}, argument_of(x), argument_of(x),
-                        argument_per_slice(grad_lz), argument_per_slice(lz));
+  check_one_per_slice(Function::name, Function::grad, grad.derived(), count);
+  check_one_per_slice(Function::name, Function::output, output.derived(), count);
+  return map_expression(f, argument_of(x), argument_of(x), argument_per_slice(grad),
+                        argument_per_slice(output));
 }
 
-template <class X>
-auto logsumexp_backward_of_vector(const typename X::Scalar& grad_lz, const Eigen::DenseBase<X>& x,
-                                  const typename X::Scalar& lz) {
+template <class Function, class X>
+auto backward_of_vector(const Function& f, const typename X::Scalar& grad, const Eigen::DenseBase<X>& x,
+                        const typename X::Scalar& output) {
   check_vector<X>();
   // Constant expressions are held by value: the numbers may be temporaries.
   using One = Eigen::Matrix<typename X::Scalar, 1, 1>;
-  return map_expression(logsumexp_backward_function{}, argument_of(x), argument_of(x),
-                        argument_per_slice(One::Constant(grad_lz)), argument_per_slice(One::Constant(lz)));
+  return map_expression(f, argument_of(x), argument_of(x), argument_per_slice(One::Constant(grad)),
+                        argument_per_slice(One::Constant(output)));
 }
 
 /// Vectors of gradients beside an x without an axis.

@@ -123,14 +123,8 @@ void softmax_backward(const slice_shape& shape, const slices<const S>& grad_outp
   const auto one = [&](Index, const S* g, const S* q, S* to) {
     compensated_sum<C> dot;
     for (Index l = 0; l < shape.length; ++l) {
-      const C a = element<false>(g, l * grad_output.length_stride);
-      const C b = element<false>(q, l * p.length_stride);
-      const C product = opaque<C>(a * b);
-      if constexpr (std::is_floating_point_v<S> && std::is_same_v<S, C>) {
-        dot.add(product, product_error(a, b, product));
-      } else {
-        dot.add(product);  // exact in double for narrower scalars
-      }
+      add_product<S>(dot, element<false>(g, l * grad_output.length_stride),
+                     element<false>(q, l * p.length_stride));
     }
     const C mean = dot.value();
     for (Index l = 0; l < shape.length; ++l) {

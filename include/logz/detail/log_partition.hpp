@@ -80,7 +80,6 @@ class log_partition {
     return C(sum + C(sum_error(top_, excess.value, sum) + excess.rest));
   }
 
- private:
   /// What the sum is multiplied by, so that terms near the smallest number keep their digits in it.
   static C sum_scale() {
     if constexpr (std::is_floating_point_v<C>) {
@@ -90,6 +89,7 @@ class log_partition {
     }
   }
 
+ private:
   void raise_top(const C& new_top) {
     const bool first = empty_;
     const C old_top = top_;
