@@ -40,7 +40,7 @@ C rounded(const with_rest<C>& sum) {
 /// log(1 + e) for e from 0 to 1 (or NaN), within 2^-58 of itself in double: u = 1 + e, halved above √2, times the
 /// table's reciprocal c is 1 + t with |t| < 2^-7, exactly; log u = log1p(t) - log c (+ log 2).
 inline with_rest<double> log1p_with_rest(double e) {
-  if (!(e >= 0)) return {e, 0};
+  if (is_nan(e)) return {e, 0};  // by its bits, under -ffinite-math-only too: the table has no place for it
   const double u = opaque(1 + e);
   double lost = sum_error(1.0, e, u);
   const bool halved = u > 1.4140625;
