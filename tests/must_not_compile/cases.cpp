@@ -90,43 +90,55 @@ int main() {
   number = logz::nll_loss(x.rowwise(), integers);
 #elif CASE(vector_target_for_one_sample)     // expect: targets are class indices: a vector of integers
   number = logz::cross_entropy(v, targets);
-#elif CASE(axes_differ)                      // expect: grad_output and the output have different axes
+#elif CASE(matrix_above_a_loss)  // expect: grad_output is a scalar (of the reduced loss) or a vector
+  out = logz::cross_entropy_backward(x, x.rowwise(), targets);
+#elif CASE(double_above_a_loss)  // expect: grad_output has the loss's scalar type
+  out = logz::nll_loss_backward(doubles.col(0), x.rowwise(), targets);
+#elif CASE(probabilities_along_another_axis)  // expect: logits and target probabilities have different axes
+  number = logz::cross_entropy(x.rowwise(), x.colwise());
+#elif CASE(probabilities_for_nll)             // expect: targets are class indices: a vector of integers
+  number = logz::nll_loss(x.rowwise(), x);
+#elif CASE(double_probabilities)              // expect: targets are class indices: a vector of integers
+  number = logz::cross_entropy(x.rowwise(), doubles);
+#elif CASE(hvp_without_axis)                  // expect: a matrix needs an axis; write x.rowwise()
+  out = logz::cross_entropy_hvp(x, x, 1);
+#elif CASE(axes_differ)                       // expect: grad_output and the output have different axes
   out = logz::softmax_backward(x.rowwise(), x.colwise());
-#elif CASE(jvp_matrix_without_axis)          // expect: a matrix needs an axis; write x.rowwise()
+#elif CASE(jvp_matrix_without_axis)           // expect: a matrix needs an axis; write x.rowwise()
   out = logz::softmax_jvp(x, x);
-#elif CASE(jvp_axis_on_output_alone)         // expect: needs the axis of the output
+#elif CASE(jvp_axis_on_output_alone)          // expect: needs the axis of the output
   number = logz::logsumexp_jvp(x, x.rowwise());
-#elif CASE(kl_div_matrix_without_axis)       // expect: a matrix needs an axis; write x.rowwise()
+#elif CASE(kl_div_matrix_without_axis)        // expect: a matrix needs an axis; write x.rowwise()
   number = logz::kl_div(x, x);
-#elif CASE(kl_div_axes_differ)               // expect: the output have different axes
+#elif CASE(kl_div_axes_differ)                // expect: the output have different axes
   number = logz::kl_div(x.rowwise(), x.colwise());
-#elif CASE(kl_div_other_scalar)              // expect: all arguments of a call have the same scalar type
+#elif CASE(kl_div_other_scalar)               // expect: all arguments of a call have the same scalar type
   number = logz::kl_div(x.rowwise(), doubles);
-#elif CASE(kl_div_const_grad)                // expect: grad must be writable
+#elif CASE(kl_div_const_grad)                 // expect: grad must be writable
   number = logz::kl_div_with_grad(x.rowwise(), x, constant);
-#elif CASE(entropy_matrix_without_axis)      // expect: a matrix needs an axis; write x.rowwise()
+#elif CASE(entropy_matrix_without_axis)       // expect: a matrix needs an axis; write x.rowwise()
   number = logz::entropy(x);
-#elif CASE(entropy_backward_without_axis)    // expect: entropy_backward takes a matrix x with an axis
+#elif CASE(entropy_backward_without_axis)     // expect: entropy_backward takes a matrix x with an axis
   out = logz::entropy_backward(v, x, v);
-#elif CASE(entropy_integers)                 // expect: integer scalars cannot hold the result
+#elif CASE(entropy_integers)                  // expect: integer scalars cannot hold the result
   number = static_cast<float>(logz::entropy(integers.row(0)));
-#elif CASE(softplus_of_an_integer)           // expect: integer scalars cannot hold the result
+#elif CASE(softplus_of_an_integer)            // expect: integer scalars cannot hold the result
   number = static_cast<float>(logz::softplus(1));
-#elif CASE(softplus_integers)                // expect: integer scalars cannot hold the result
+#elif CASE(softplus_integers)                 // expect: integer scalars cannot hold the result
   const Eigen::MatrixXi i = logz::softplus(integers);
-#elif CASE(binary_other_scalar)              // expect: all arguments of a call have the same scalar type
+#elif CASE(binary_other_scalar)               // expect: all arguments of a call have the same scalar type
   number = logz::binary_cross_entropy_with_logits(x, doubles);
-#elif CASE(binary_temporary_grad)            // expect: grad must be writable
+#elif CASE(binary_temporary_grad)             // expect: grad must be writable
   number = logz::binary_cross_entropy_with_logits_with_grad(x, x, Eigen::MatrixXf(3, 4));
-#elif CASE(one_coefficient)                  // deleted: deleted
+#elif CASE(one_coefficient)                   // deleted: deleted
   number = p(0, 0);
-#elif CASE(one_linear_coefficient)           // deleted: deleted
+#elif CASE(one_linear_coefficient)            // deleted: deleted
   number = logz::softmax(v)(0);
-#elif CASE(one_bracket)                      // deleted: deleted
+#elif CASE(one_bracket)                       // deleted: deleted
   number = logz::softmax(v)[0];
-#elif CASE(one_log_z)                        // deleted: deleted
+#elif CASE(one_log_z)                         // deleted: deleted
   number = logz::logsumexp(x.rowwise())(0);
-#elif CASE(coeff)                            // deleted: deleted
+#elif CASE(coeff)                             // deleted: deleted
   number = p.coeff(0, 0);
 #else
 #error "unknown case"

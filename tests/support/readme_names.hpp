@@ -18,6 +18,6 @@
   [[maybe_unused]] Eigen::MatrixXf grad;                                              \
   [[maybe_unused]] Eigen::MatrixXf logits = Eigen::MatrixXf::Random(3, 10);           \
   [[maybe_unused]] const std::vector<int> targets{1, 9, 0};                           \
-  [[maybe_unused]] const std::vector<int> row_targets{4, 0, 2, 2};                    \
-  logz::cross_entropy_options<float> options;                                         \
-  options.reduction = logz::reduction::sum;
+  [[maybe_unused]] const Eigen::MatrixXf probabilities =                              \
+      logz::softmax(Eigen::MatrixXf::Random(3, 10).rowwise());                        \
+  [[maybe_unused]] const Eigen::MatrixXf direction = Eigen::MatrixXf::Random(3, 10);
