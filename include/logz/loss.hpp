@@ -73,13 +73,14 @@ template <class X, int Direction, class Targets>
                                             const Targets& targets,
                                             const cross_entropy_options<detail::loss_of<X>>& options = {}) {
   return detail::classify<true>(logits, targets)
-      .cross_entropy_per_sample("cross_entropy_per_sample", options);
+      .template cross_entropy_per_sample<true>("cross_entropy_per_sample", options);
 }
 template <class X, class Target>
 [[nodiscard]] detail::loss_of<X> cross_entropy_per_sample(
     const Eigen::DenseBase<X>& logits, const Target& target,
     const cross_entropy_options<detail::loss_of<X>>& options = {}) {
-  return detail::classify<true>(logits, target).cross_entropy_of_one("cross_entropy_per_sample", options);
+  return detail::classify<true>(logits, target)
+      .template cross_entropy_per_sample<false>("cross_entropy_per_sample", options);
 }
 
 /// Cross-entropy together with its gradient by the logits, in one pass.
@@ -257,13 +258,15 @@ template <class X, int Direction, class Targets>
 [[nodiscard]] auto nll_loss_per_sample(const Eigen::VectorwiseOp<X, Direction>& log_probs,
                                        const Targets& targets,
                                        const cross_entropy_options<detail::loss_of<X>>& options = {}) {
-  return detail::classify<false>(log_probs, targets).nll_loss_per_sample("nll_loss_per_sample", options);
+  return detail::classify<false>(log_probs, targets)
+      .template nll_loss_per_sample<true>("nll_loss_per_sample", options);
 }
 template <class X, class Target>
 [[nodiscard]] detail::loss_of<X> nll_loss_per_sample(
     const Eigen::DenseBase<X>& log_probs, const Target& target,
     const cross_entropy_options<detail::loss_of<X>>& options = {}) {
-  return detail::classify<false>(log_probs, target).nll_loss_of_one("nll_loss_per_sample", options);
+  return detail::classify<false>(log_probs, target)
+      .template nll_loss_per_sample<false>("nll_loss_per_sample", options);
 }
 
 /// Negative log-likelihood together with its gradient by the log-probabilities, -(1 - ε) w[y] [y] - (ε / C) w, divided

@@ -78,21 +78,15 @@ class classification {
     }
   }
 
-  /// The loss of every sample; of a vector, which is one sample, a number.
+  /// The loss of every sample; without an axis, of a vector, a number.
+  template <bool Axis>
   auto cross_entropy_per_sample(const char* function, const Options& options) const {
-    return make_expression(cross_entropy_per_sample_call<Argument, Problem<Options>>(
-        x_, this->template problem<Options>(function, options)));
-  }
-  Loss cross_entropy_of_one(const char* function, const Options& options) const {
-    if constexpr (Valid) {
-      const auto problem = this->template problem<const Options&>(function, options);
-      loss_results<Scalar> results;
-      Loss loss;
-      results.each = {&loss, 0, 0, 0};
-      run_values(x_, problem, results);
-      return loss;
+    const auto problem = this->template problem<Options>(function, options);
+    const cross_entropy_per_sample_function<Problem<Options>> losses{problem};
+    if constexpr (Targets::are_indices) {
+      return reduction_of<Loss, Axis>(losses, x_);
     } else {
-      return Loss{};
+      return reduction_of<Loss, Axis>(losses, x_, problem.targets().argument());
     }
   }
 
@@ -135,19 +129,10 @@ class classification {
       return Loss{};
     }
   }
+  template <bool Axis>
   auto nll_loss_per_sample(const char* function, const Options& options) const {
-    return make_expression(
-        nll_per_sample_call<Argument, Problem<Options>>(x_, nll_problem<Options>(function, options)));
-  }
-  Loss nll_loss_of_one(const char* function, const Options& options) const {
-    if constexpr (Valid) {
-      Loss loss{};
-      for_each_nll(x_, nll_problem<const Options&>(function, options),
-                   [&](Index, const auto& value) { loss = static_cast<Loss>(value); });
-      return loss;
-    } else {
-      return Loss{};
-    }
+    return reduction_of<Loss, Axis>(
+        nll_per_sample_function<Problem<Options>>{nll_problem<Options>(function, options)}, x_);
   }
   template <class... Above>
   auto nll_loss_backward(const char* function, const Options& options, const Above&... above) const {

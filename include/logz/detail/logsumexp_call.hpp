@@ -3,10 +3,8 @@
 
 #include <array>
 
-#include "engine.hpp"
-#include "expression.hpp"
+#include "functions.hpp"
 #include "lazy_pieces.hpp"
-#include "per_slice.hpp"
 
 LOGZ_NAMESPACE_BEGIN
 namespace detail {
@@ -39,55 +37,27 @@ void logsumexp(const Argument& x, const slices<typename Argument::Scalar>& out) 
   }
 }
 
-/// logsumexp of each slice: a vector with one number per slice.
-template <class Argument>
-class logsumexp_call {
-  using Result = per_slice_result<Argument, typename Argument::Scalar>;
-  using Cut = typename Argument::Cut;
-
- public:
-  using Scalar = typename Argument::Scalar;
-  using PlainObject = typename Result::PlainObject;
+struct logsumexp_function {
   static constexpr const char* name = "logsumexp";
-  static constexpr bool valid = is_supported_scalar<Scalar>;
-  static constexpr bool lazy = !Argument::direct;
-
-  explicit logsumexp_call(const Argument& x) : x_(x) {}
-
-  Index rows() const { return Result::rows(x_); }
-  Index cols() const { return Result::cols(x_); }
-  void check() const {}
-
-  template <class Dst>
-  bool conflicts_with(Dst& dst) const {
-    return conflicts_per_slice(x_, dst);
+  static constexpr bool of_expressions = true;
+  template <class Argument>
+  void run(const Argument& x, const slices<typename Argument::Scalar>& out) const {
+    logsumexp(x, out);
   }
-
-  template <class Dst>
-  void run(Dst& dst) const {
-    logsumexp(x_, slices<Scalar>(slices_of(dst, Cut{})));
-  }
-
- private:
-  Argument x_;
 };
 
 template <class X, int Direction>
-auto logsumexp_of_slices(const Eigen::VectorwiseOp<X, Direction>& x) {
+auto logsumexp_of(const Eigen::VectorwiseOp<X, Direction>& x) {
   check_scalar<X>();
-  using Argument = argument<std::remove_const_t<X>, cut_along<Direction>>;
-  return make_expression(logsumexp_call<Argument>(Argument(x._expression())));
+  return reduction_of<typename X::Scalar, true>(logsumexp_function{}, argument_of(x));
 }
-
 template <class X>
-typename X::Scalar logsumexp_of_vector(const Eigen::DenseBase<X>& x) {
-  using Scalar = typename X::Scalar;
-  Scalar result{};
+typename X::Scalar logsumexp_of(const Eigen::DenseBase<X>& x) {
   if constexpr (check_vector<X>()) {
-    const argument<X, cut_along<vector_direction<X>>> a(x.derived());
-    logsumexp(a, slices<Scalar>{&result, 0, 0, 0});
+    return reduction_of<typename X::Scalar, false>(logsumexp_function{}, argument_of(x));
+  } else {
+    return typename X::Scalar{};
   }
-  return result;
 }
 
 }  // namespace detail

@@ -10,7 +10,6 @@
 #include "functions.hpp"
 #include "lazy_pieces.hpp"
 #include "loss_problem.hpp"
-#include "per_slice.hpp"
 
 LOGZ_NAMESPACE_BEGIN
 namespace detail {
@@ -209,47 +208,25 @@ struct cross_entropy_gradient {
   }
 };
 
-/// The loss of each sample: a vector with one number per sample.
-template <class Argument, class Problem>
-class cross_entropy_per_sample_call {
-  using Result = per_slice_result<Argument, typename Problem::Loss>;
-
- public:
-  using PlainObject = typename Result::PlainObject;
+/// A function of logits, and of probabilities where there are any: the loss of each sample.
+template <class Problem>
+struct cross_entropy_per_sample_function {
   static constexpr const char* name = "cross_entropy_per_sample";
-  static constexpr bool valid = true;
-  static constexpr bool lazy = !Argument::direct || Problem::lazy_targets;
+  static constexpr bool of_expressions = true;
+  using Each = slices<typename Problem::Loss>;
 
-  cross_entropy_per_sample_call(const Argument& x, const Problem& problem) : x_(x), problem_(problem) {}
+  Problem problem;
 
-  Index rows() const { return Result::rows(x_); }
-  Index cols() const { return Result::cols(x_); }
-  void check() const {}
-
-  template <class Dst>
-  bool conflicts_with(Dst& dst) const {
-    return conflicts_per_slice(x_, dst) || targets_conflict_with(dst);
-  }
-
-  template <class Dst>
-  void run(Dst& dst) const {
+  template <class Argument>
+  void run(const Argument& x, const Each& each) const {
     loss_results<typename Problem::Scalar> results;
-    results.each = slices_of(dst, typename Argument::Cut{});
-    run_values(x_, problem_, results);
+    results.each = each;
+    run_values(x, problem, results);
   }
-
- private:
-  template <class Dst>
-  bool targets_conflict_with([[maybe_unused]] Dst& dst) const {
-    if constexpr (Problem::are_indices) {
-      return false;
-    } else {
-      return conflicts_per_slice(problem_.targets().argument(), dst);
-    }
+  template <class Argument, class Probabilities>
+  void run(const Argument& x, const Probabilities&, const Each& each) const {
+    run(x, each);  // the problem has them
   }
-
-  Argument x_;
-  Problem problem_;
 };
 
 }  // namespace detail

@@ -9,7 +9,6 @@
 #include "functions.hpp"
 #include "lazy_pieces.hpp"
 #include "loss_problem.hpp"
-#include "per_slice.hpp"
 
 LOGZ_NAMESPACE_BEGIN
 namespace detail {
@@ -104,40 +103,20 @@ struct nll_gradient {
   }
 };
 
-/// The loss of each sample: a vector with one number per sample.
-template <class Argument, class Problem>
-class nll_per_sample_call {
-  using Result = per_slice_result<Argument, typename Problem::Loss>;
-
- public:
-  using PlainObject = typename Result::PlainObject;
+template <class Problem>
+struct nll_per_sample_function {
   static constexpr const char* name = "nll_loss_per_sample";
-  static constexpr bool valid = true;
-  static constexpr bool lazy = !Argument::direct;
+  static constexpr bool of_expressions = true;
 
-  nll_per_sample_call(const Argument& x, const Problem& problem) : x_(x), problem_(problem) {}
+  Problem problem;
 
-  Index rows() const { return Result::rows(x_); }
-  Index cols() const { return Result::cols(x_); }
-  void check() const {}
-
-  template <class Dst>
-  bool conflicts_with(Dst& dst) const {
-    return conflicts_per_slice(x_, dst);
-  }
-
-  template <class Dst>
-  void run(Dst& dst) const {
+  template <class Argument>
+  void run(const Argument& x, const slices<typename Problem::Loss>& each) const {
     using Loss = typename Problem::Loss;
-    const slices<Loss> each = slices_of(dst, typename Argument::Cut{});
-    for_each_nll(x_, problem_, [&](Index n, const typename Problem::C& loss) {
+    for_each_nll(x, problem, [&](Index n, const typename Problem::C& loss) {
       *each.slice(0, n) = static_cast<Loss>(loss);
     });
   }
-
- private:
-  Argument x_;
-  Problem problem_;
 };
 
 }  // namespace detail

@@ -11,7 +11,14 @@
 LOGZ_NAMESPACE_BEGIN
 namespace detail {
 
-/// A function with one number a slice: function.run(shape, slices of each argument ..., out). Result: its scalar.
+/// A function that takes expressions as they are, and knows what to do with lazy ones.
+template <class Function, class = void>
+inline constexpr bool takes_expressions = false;
+template <class Function>
+inline constexpr bool takes_expressions<Function, std::enable_if_t<Function::of_expressions>> = true;
+
+/// A function with one number a slice: function.run(shape, slices of each argument ..., out), or of expressions
+/// function.run(arguments ..., out). Result: its scalar.
 template <class Result, class Function, class Model, class... Arguments>
 class reduce_call {
   using Form = per_slice_result<Model, Result>;
@@ -64,10 +71,14 @@ class reduce_call {
   void run_into(const slices<Result>& out) const {
     std::apply(
         [&](const auto&... a) {
-          // Lazy arguments are evaluated once, into temporaries.
-          const std::tuple<staged<std::decay_t<decltype(a)>>...> stages{
-              staged<std::decay_t<decltype(a)>>(a, false)...};
-          std::apply([&](const auto&... stage) { function_.run(shape(), stage.view()..., out); }, stages);
+          if constexpr (takes_expressions<Function>) {
+            function_.run(a..., out);
+          } else {
+            // Lazy arguments are evaluated once, into temporaries.
+            const std::tuple<staged<std::decay_t<decltype(a)>>...> stages{
+                staged<std::decay_t<decltype(a)>>(a, false)...};
+            std::apply([&](const auto&... stage) { function_.run(shape(), stage.view()..., out); }, stages);
+          }
         },
         arguments_);
   }
