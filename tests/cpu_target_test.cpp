@@ -84,6 +84,25 @@ void check_alone_among_others(std::size_t n, double offset) {
     CHECK(same(dx_alone, dx.row(i)));
     CHECK(same(Eigen::Matrix<T, 1, 1>(T(logz::logsumexp(x.row(i)))), lz.segment(i, 1)));
   }
+  std::vector<Index> targets;
+  for (Index i = 0; i < x.rows(); ++i) targets.push_back((7 * i + 1) % (last + 1));
+  for (const T smoothing : {T(0), T(0.25)}) {
+    logz::cross_entropy_options<T> options;
+    options.label_smoothing = smoothing;
+    options.z_loss = smoothing;
+    options.reduction = logz::reduction::sum;
+    Matrix grad;
+    (void)logz::cross_entropy_with_grad(x.rowwise(), targets, grad, options);
+    const Eigen::Matrix<T, Eigen::Dynamic, 1> each =
+        logz::cross_entropy_per_sample(x.rowwise(), targets, options);
+    for (Index i = 0; i < x.rows(); ++i) {
+      const Index target = targets[static_cast<std::size_t>(i)];
+      const Row alone = logz::cross_entropy_backward(T(1), x.row(i), target, options);
+      CHECK(same(alone, grad.row(i)));
+      CHECK(same(Eigen::Matrix<T, 1, 1>(T(logz::cross_entropy(x.row(i), target, options))),
+                 each.segment(i, 1)));
+    }
+  }
   const Matrix three = logz::softmax(x.middleRows(3, 3).rowwise());
   CHECK(same(three, p.middleRows(3, 3)));
   Matrix in_place = x;

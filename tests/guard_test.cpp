@@ -60,6 +60,17 @@ void touch(T* x, T* y, T* out, Index slices, Index length, bool interleaved) {
     c = logz::logsumexp_backward(ones, slices_of(a), lz);
     c = logz::softmax_backward(slices_of(a), b);
     c = logz::log_softmax_backward(slices_of(a), b);
+    logz::cross_entropy_options<T> options;
+    logz::cross_entropy_outputs<T> outputs;
+    const std::vector<Index> targets(static_cast<std::size_t>(slices), length / 2);
+    for (const T smoothing : {T(0), T(0.25)}) {
+      options.label_smoothing = smoothing;
+      logz::cross_entropy_with_grad(slices_of(a), targets, c, options);
+      (void)logz::cross_entropy(slices_of(a), targets, options, outputs);
+      logz::cross_entropy_with_grad(slices_of(a), b, c, options);
+      options.weight = Vector::Ones(length);
+      (void)logz::cross_entropy(slices_of(a), b, options, outputs);
+    }
     c(0) = c(rows * cols - 1);
   };
   if (interleaved) {
