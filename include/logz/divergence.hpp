@@ -22,11 +22,11 @@ LOGZ_NAMESPACE_BEGIN
 /// Source: Shannon, A mathematical theory of communication, 1948.
 template <class X, int Direction>
 [[nodiscard]] auto entropy(const Eigen::VectorwiseOp<X, Direction>& x) {
-  return detail::entropy_of(x);
+  return detail::number_of_slices(detail::entropy_function{}, x);
 }
 template <class X>
 [[nodiscard]] typename X::Scalar entropy(const Eigen::DenseBase<X>& x) {
-  return detail::entropy_of(x);
+  return detail::number_of_slices(detail::entropy_function{}, x);
 }
 
 /// Gradient through the entropy: dx = -g p (log p + h) in each slice.

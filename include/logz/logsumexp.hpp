@@ -23,11 +23,11 @@ LOGZ_NAMESPACE_BEGIN
 /// Source: Blanchard, Higham & Higham 2021, doi:10.1093/imanum/draa038.
 template <class X, int Direction>
 [[nodiscard]] auto logsumexp(const Eigen::VectorwiseOp<X, Direction>& x) {
-  return detail::logsumexp_of(x);
+  return detail::number_of_slices(detail::logsumexp_function{}, x);
 }
 template <class X>
 [[nodiscard]] typename X::Scalar logsumexp(const Eigen::DenseBase<X>& x) {
-  return detail::logsumexp_of(x);
+  return detail::number_of_slices(detail::logsumexp_function{}, x);
 }
 
 /// Gradient through log-sum-exp: dx = g softmax(x) in each slice.

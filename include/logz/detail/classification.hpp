@@ -214,6 +214,15 @@ constexpr bool are_probabilities() {
   }
 }
 
+template <class X, class Targets>
+constexpr bool are_vectors() {
+  if constexpr (are_probabilities<X, Targets>()) {
+    return X::IsVectorAtCompileTime && Targets::IsVectorAtCompileTime;
+  } else {
+    return false;
+  }
+}
+
 /// check_class_indices, unless the samples themselves had an error.
 template <class Targets>
 constexpr bool check_targets_of(std::true_type) {
@@ -256,8 +265,7 @@ auto classify(const Eigen::DenseBase<X>& x, [[maybe_unused]] const Target& targe
   if constexpr (std::is_integral_v<Target>) {
     using List = std::array<Target, 1>;
     return classification<X, direction, index_targets<List>, Sound::value>(x.derived(), List{target});
-  } else if constexpr (Probabilities && X::IsVectorAtCompileTime && are_probabilities<X, Target>() &&
-                       Target::IsVectorAtCompileTime) {
+  } else if constexpr (Probabilities && are_vectors<X, Target>()) {
     using Held = probability_targets<Target, cut_along<vector_direction<Target>>>;
     return classification<X, direction, Held, Sound::value>(x.derived(), target);
   } else {

@@ -29,20 +29,6 @@ struct entropy_backward_function {
   }
 };
 
-template <class X, int Direction>
-auto entropy_of(const Eigen::VectorwiseOp<X, Direction>& x) {
-  check_scalar<X>();
-  return reduction_of<typename X::Scalar, true>(entropy_function{}, argument_of(x));
-}
-template <class X>
-typename X::Scalar entropy_of(const Eigen::DenseBase<X>& x) {
-  if constexpr (check_vector<X>()) {
-    return reduction_of<typename X::Scalar, false>(entropy_function{}, argument_of(x));
-  } else {
-    return typename X::Scalar{};
-  }
-}
-
 /// Vectors of gradients beside an x without an axis.
 template <class X>
 auto entropy_backward_without_axis(const Eigen::DenseBase<X>& x) {

@@ -117,6 +117,21 @@ auto argument_per_slice(const Eigen::DenseBase<X>& x) {
   return argument<X, one_per_slice>(x.derived());
 }
 
+/// f's number of each slice of x: an expression, of a vector the number.
+template <class Function, class X, int Direction>
+auto number_of_slices(const Function& f, const Eigen::VectorwiseOp<X, Direction>& x) {
+  check_scalar<X>();
+  return reduction_of<typename X::Scalar, true>(f, argument_of(x));
+}
+template <class Function, class X>
+typename X::Scalar number_of_slices(const Function& f, const Eigen::DenseBase<X>& x) {
+  if constexpr (check_vector<X>()) {
+    return reduction_of<typename X::Scalar, false>(f, argument_of(x));
+  } else {
+    return typename X::Scalar{};
+  }
+}
+
 /// f of each slice of x.
 template <class Function, class X, int Direction>
 auto slicewise(const Function& f, const Eigen::VectorwiseOp<X, Direction>& x) {

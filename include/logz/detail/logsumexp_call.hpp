@@ -46,19 +46,5 @@ struct logsumexp_function {
   }
 };
 
-template <class X, int Direction>
-auto logsumexp_of(const Eigen::VectorwiseOp<X, Direction>& x) {
-  check_scalar<X>();
-  return reduction_of<typename X::Scalar, true>(logsumexp_function{}, argument_of(x));
-}
-template <class X>
-typename X::Scalar logsumexp_of(const Eigen::DenseBase<X>& x) {
-  if constexpr (check_vector<X>()) {
-    return reduction_of<typename X::Scalar, false>(logsumexp_function{}, argument_of(x));
-  } else {
-    return typename X::Scalar{};
-  }
-}
-
 }  // namespace detail
 LOGZ_NAMESPACE_END

@@ -6,6 +6,7 @@
 #include <tuple>
 #include <utility>
 
+#include "arithmetic.hpp"
 #include "expression.hpp"
 
 LOGZ_NAMESPACE_BEGIN

@@ -105,31 +105,30 @@ __attribute__((noinline)) void row_sum(partition<S>& z, const S* x, ptrdiff_t n,
   }
 }
 
+/// v with one lane at its maximum replaced.
+template <class S>
+LOGZ_INLINE vec<S> without_largest(vec<S> v, S in_its_place) {
+  S lane[width<S>];
+  store(lane, v);
+  const S top = max_of_lanes<S>(v);
+  ptrdiff_t i = 0;
+  while (i < width<S> - 1 && lane[i] != top) ++i;
+  lane[i] = in_its_place;
+  return load(lane);
+}
 /// Of the largest numbers of the lanes, one at the maximum stays out of the sum and the others join it.
 template <class S>
 LOGZ_INLINE void add_all_but_top(partition<S>& z) {
-  S largest[width<S>];
-  store(largest, z.top);
-  const S top = max_of_lanes<S>(z.top);
-  ptrdiff_t i = 0;
-  while (i < width<S> - 1 && largest[i] != top) ++i;
-  largest[i] = -std::numeric_limits<S>::infinity();
+  const vec<S> others = without_largest<S>(z.top, -std::numeric_limits<S>::infinity());
   const parts<S> none = {};
-  add(z.sum, exp_parts(larger<vec<S>>(z.floor, load(largest)), z.exponent), none);
+  add(z.sum, exp_parts(larger<vec<S>>(z.floor, others), z.exponent), none);
   flush(z.sum);
-  z.top = all(top);
+  z.top = all(max_of_lanes<S>(z.top));
 }
-
 /// The same of the exps that were set aside.
 template <class S>
 LOGZ_INLINE void add_all_but_largest(partition<S>& z) {
-  S largest[width<S>];
-  store(largest, z.aside);
-  const S top = max_of_lanes<S>(z.aside);
-  ptrdiff_t i = 0;
-  while (i < width<S> - 1 && largest[i] != top) ++i;
-  largest[i] = 0;
-  add_rounded(z.sum, load(largest), vec<S>{});
+  add_rounded(z.sum, without_largest<S>(z.aside, S(0)), vec<S>{});
 }
 
 /// The coefficients of the last pass over a slice, one slice in all lanes or one in each.
