@@ -58,7 +58,8 @@ table differences(const F& f, table x) {
 }  // namespace
 
 TEST_CASE("losses: gradients are the central differences of their values") {
-  for (const auto& [samples, classes] : {std::pair<Index, Index>{1, 3}, {5, 4}, {3, 17}, {7, 9}}) {
+  for (const auto& size : {std::pair<Index, Index>{1, 3}, {5, 4}, {3, 17}, {7, 9}}) {
+    const Index samples = size.first, classes = size.second;
     const table x = table::Random(samples, classes) * real(4);
     const auto y = some_targets(samples, classes);
     const table p = some_probabilities<real>(samples, classes);

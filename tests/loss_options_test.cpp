@@ -313,14 +313,14 @@ TEST_CASE_TEMPLATE("cross_entropy: many lazy samples, longer than a piece, with 
     options.weight = Eigen::Matrix<T, Eigen::Dynamic, 1>::LinSpaced(length, T(0.5), T(2));
     options.label_smoothing = T(0.25);
     options.z_loss = T(0.5);
-    const auto check = [&](const auto& targets) {
+    const auto check = [&](const auto& wanted) {
       const Eigen::Matrix<T, Eigen::Dynamic, 1> direct =
-          logz::cross_entropy_per_sample(x.rowwise(), targets, options);
+          logz::cross_entropy_per_sample(x.rowwise(), wanted, options);
       const Eigen::Matrix<T, Eigen::Dynamic, 1> lazy =
-          logz::cross_entropy_per_sample((x * T(1)).rowwise(), targets, options);
+          logz::cross_entropy_per_sample((x * T(1)).rowwise(), wanted, options);
       const matrix<T, Eigen::RowMajor> rows = x;
       const Eigen::Matrix<T, Eigen::Dynamic, 1> lazy_rows =
-          logz::cross_entropy_per_sample((rows * T(1)).rowwise(), targets, options);
+          logz::cross_entropy_per_sample((rows * T(1)).rowwise(), wanted, options);
       for (Index n = 0; n < samples_here; ++n) {
         CHECK(ulp_error(lazy[n], real(direct[n])) <= 2 * loss_bound);
         CHECK(ulp_error(lazy_rows[n], real(direct[n])) <= 2 * loss_bound);
