@@ -6,7 +6,9 @@
 #include <logz/divergence.hpp>
 #include <logz/log_softmax.hpp>
 #include <logz/softmax.hpp>
+#if __has_include(<unsupported/Eigen/AutoDiff>)
 #include <unsupported/Eigen/AutoDiff>
+#endif
 
 using namespace test;
 
@@ -51,6 +53,7 @@ TEST_CASE("entropy, kl_div: gradients against central differences in long double
   }
 }
 
+#if __has_include(<unsupported/Eigen/AutoDiff>)
 TEST_CASE("entropy, kl_div: automatic differentiation gives the gradients") {
   using Dual = Eigen::AutoDiffScalar<Eigen::Matrix<double, 5, 1>>;
   using Slice = Eigen::Matrix<double, 5, 1>;
@@ -80,6 +83,7 @@ TEST_CASE("entropy, kl_div: automatic differentiation gives the gradients") {
   CHECK(std::abs(dual_log_kl.value() - log_kl) <= bound);
   CHECK((dual_log_kl.derivatives() - grad).cwiseAbs().maxCoeff() <= bound);
 }
+#endif
 
 TEST_CASE_TEMPLATE("entropy, kl_div: half types compute in double and round once", T, Eigen::half,
                    Eigen::bfloat16) {

@@ -6,7 +6,6 @@
 #include "support/special_values.hpp"
 
 #include <logz/logz.hpp>
-#include <unsupported/Eigen/AutoDiff>
 
 using namespace test;
 

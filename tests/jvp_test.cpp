@@ -6,7 +6,9 @@
 #include "support/special_values.hpp"
 
 #include <logz/logz.hpp>
+#if __has_include(<unsupported/Eigen/AutoDiff>)
 #include <unsupported/Eigen/AutoDiff>
+#endif
 
 using namespace test;
 
@@ -191,6 +193,7 @@ TEST_CASE("jvp: central differences of the forward functions") {
   }
 }
 
+#if __has_include(<unsupported/Eigen/AutoDiff>)
 TEST_CASE("jvp: automatic differentiation along v gives the same") {
   using Dual = Eigen::AutoDiffScalar<Eigen::Matrix<double, 1, 1>>;
   // The dual numbers round each of a few operations per element: 64 of 2^-53 for terms of at most 4.
@@ -221,6 +224,7 @@ TEST_CASE("jvp: automatic differentiation along v gives the same") {
     CHECK(std::abs(dual_log_jvp(i).value() - log_jvp(i)) <= bound);
   }
 }
+#endif
 
 TEST_CASE_TEMPLATE("jvp: half types and long double", T, Eigen::half, Eigen::bfloat16, long double) {
   const vector<T> v = Eigen::VectorXf::LinSpaced(9, 1, -2).cast<T>();
