@@ -74,7 +74,7 @@ class sample_loss {
       compensated_sum<C> part = distances_;
       if (infinite_) part.add(infinity<C>());
       if (!(total == C(0)) && !is_nan(part.low())) {
-        add_product(part, total, difference<C>(z_.top(), pivot_));
+        add_distance(part, total, difference<C>(z_.top(), pivot_));
         part.add(C(total * excess.value), C(total * excess.rest));
       }
       sum.add(C(factor * part.value()));
@@ -84,11 +84,10 @@ class sample_loss {
 
  private:
   /// factor · d, with what both roundings lose.
-  static void add_product(compensated_sum<C>& sum, const C& factor, const difference<C>& d) {
+  static void add_distance(compensated_sum<C>& sum, const C& factor, const difference<C>& d) {
     const C product = opaque<C>(factor * d.value);
     C lost = C(factor * d.error);
-    if constexpr (std::is_same_v<S, double> || std::is_same_v<S, long double>)
-      lost += product_error<C>(factor, d.value, product);
+    if constexpr (keeps_rest<S, C>) lost += product_error<C>(factor, d.value, product);
     sum.add(product, lost);
   }
   void add_share(const C& u, const C& x) {
@@ -100,7 +99,7 @@ class sample_loss {
     }
     if (!has_pivot_) pivot_ = x;
     has_pivot_ = true;
-    add_product(distances_, u, difference<C>(pivot_, x));
+    add_distance(distances_, u, difference<C>(pivot_, x));
   }
 
   log_partition<C> z_;

@@ -116,9 +116,14 @@ class loss_pass {
     for (Index i = 0; i < count && squares; ++i) {
       const auto k = static_cast<std::size_t>(i);
       if (terms_.ignored(i)) continue;
-      const C square = C(log_z_[k] * log_z_[k]);
-      results_.z_sum.add(square);
-      if (results_.each.data != nullptr) loss_[k] += C(problem_.z_loss() * square);
+      add_product<S>(results_.z_sum, log_z_[k], log_z_[k]);
+      if (results_.each.data == nullptr) continue;
+      compensated_sum<C> square, each;
+      add_product<S>(square, log_z_[k], log_z_[k]);
+      each.add(loss_[k]);
+      add_product<S>(each, problem_.z_loss(), square.high());
+      each.add(C(problem_.z_loss() * square.low()));
+      loss_[k] = each.value();
     }
     for (Index i = 0; i < count && results_.each.data != nullptr; ++i)
       *results_.each.slice(0, first + i) = static_cast<Loss>(loss_[static_cast<std::size_t>(i)]);
