@@ -118,12 +118,9 @@ class loss_pass {
       if (terms_.ignored(i)) continue;
       add_product<S>(results_.z_sum, log_z_[k], log_z_[k]);
       if (results_.each.data == nullptr) continue;
-      compensated_sum<C> square, each;
+      compensated_sum<C> square;
       add_product<S>(square, log_z_[k], log_z_[k]);
-      each.add(loss_[k]);
-      add_product<S>(each, problem_.z_loss(), square.high());
-      each.add(C(problem_.z_loss() * square.low()));
-      loss_[k] = each.value();
+      loss_[k] = Problem::with_z_loss(loss_[k], square, problem_.z_loss());
     }
     for (Index i = 0; i < count && results_.each.data != nullptr; ++i)
       *results_.each.slice(0, first + i) = static_cast<Loss>(loss_[static_cast<std::size_t>(i)]);

@@ -136,12 +136,17 @@ class loss_problem {
   Loss reduced(const compensated_sum<C>& losses, const compensated_sum<C>& z_squares) const {
     const C over = is_mean() ? divisor_ : C(1);
     if (over == C(0)) return options().empty_mean == empty_mean::zero ? Loss(0) : quiet_nan<Loss>();
-    C value = C(losses.value() / over);
-    if (!(z_loss() == C(0))) {
-      const C count = is_mean() ? C(static_cast<double>(counted_)) : C(1);
-      value += C(C(z_loss() * z_squares.value()) / count);
-    }
-    return static_cast<Loss>(value);
+    const C mean = C(losses.value() / over);
+    if (z_loss() == C(0)) return static_cast<Loss>(mean);
+    return static_cast<Loss>(with_z_loss(mean, z_squares, reduced_scale().z));
+  }
+  /// loss + factor · squares, rounded once.
+  static C with_z_loss(const C& loss, const compensated_sum<C>& squares, const C& factor) {
+    compensated_sum<C> sum;
+    sum.add(loss);
+    add_product<S>(sum, factor, squares.high());
+    sum.add(C(factor * squares.low()));
+    return sum.value();
   }
 
  private:
