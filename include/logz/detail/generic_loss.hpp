@@ -74,7 +74,9 @@ class sample_loss {
       compensated_sum<C> part = distances_;
       if (infinite_) part.add(infinity<C>());
       if (!(total == C(0)) && !is_nan(part.low())) {
-        add_distance(part, total, difference<C>(z_.top(), pivot_));
+        const difference<C> rise(z_.top(), pivot_);
+        add_distance(part, shares_.high(), rise);
+        part.add(C(shares_.low() * rise.value));
         part.add(C(total * excess.value), C(total * excess.rest));
       }
       sum.add(C(factor * part.value()));
@@ -149,11 +151,14 @@ void cross_entropy(const slice_shape& shape, const slices<const S>& x, const los
     const with_rest<C> total = z.total();
     const bool indices = terms.target != nullptr;
     const C above = terms.upstream_of(n);
-    const C own = indices ? C(terms.scale * above * terms.hit * terms.weight_of(terms.target[n])) : C(0);
-    const C common = C(terms.scale * above * (indices ? terms.spread : C(1)));
-    C shared(0);
-    if (terms.has_shares()) shared = C(common * sample.shares(terms));
-    if (!(terms.z_scale == C(0))) shared += C(C(2) * terms.z_scale * above * z.log_z());
+    const C own =
+        indices ? scaled_by_slope(terms, above, C(terms.hit * terms.weight_of(terms.target[n])), C(0)) : C(0);
+    const C common = indices ? scaled_by_slope(terms, above, terms.spread, terms.spread_rest)
+                             : scaled_by_slope(terms, above, C(1), C(0));
+    compensated_sum<C> of_p;
+    if (terms.has_shares()) add_product<S>(of_p, common, sample.shares(terms));
+    if (!(terms.z_scale == C(0))) add_product<S>(of_p, C(C(2) * terms.z_scale * above), z.log_z());
+    const C shared = of_p.value();
     for (Index l = 0; l < shape.length; ++l) {
       const C logit = element<false>(from, l * x.length_stride);
       const C p = probability(difference<C>(logit, z.top()), total);

@@ -49,12 +49,13 @@ struct hvp_function {
         generic::fill_nan(shape, out, to);
         continue;
       }
-      C curvature(0);
-      if constexpr (Problem::are_indices) curvature = C(terms.hit * terms.weight_of(target));
+      compensated_sum<C> shares, factors;
+      if constexpr (Problem::are_indices) add_product<S>(shares, terms.hit, terms.weight_of(target));
       if (terms.has_shares())
-        curvature += C((Problem::are_indices ? terms.spread : C(1)) * sample.shares(terms));
-      curvature = C(curvature * scale.loss);
-      if (!(scale.z == C(0))) curvature += C(C(2) * scale.z * z.log_z());
+        add_product<S>(shares, Problem::are_indices ? terms.spread : C(1), sample.shares(terms));
+      add_product<S>(factors, scale.loss, shares.value());
+      if (!(scale.z == C(0))) add_product<S>(factors, C(C(2) * scale.z), z.log_z());
+      const C curvature = factors.value();
       const with_rest<C> total = z.total();
       const S* const direction = v.slice(0, n);
       const auto p_at = [&](Index l) {

@@ -116,7 +116,7 @@ class loss_problem {
     t.hit = C(1) - smoothing;
     const C classes(static_cast<double>(classes_));
     t.spread = C(smoothing / classes);
-    if constexpr (std::is_same_v<S, double>) {
+    if constexpr (keeps_rest<S, C>) {
       const C product = opaque<C>(t.spread * classes);
       t.spread_rest = ((smoothing - product) - product_error<C>(t.spread, classes, product)) / classes;
     }
@@ -145,7 +145,7 @@ class loss_problem {
     compensated_sum<C> sum;
     sum.add(loss);
     add_product<S>(sum, factor, squares.high());
-    sum.add(C(factor * squares.low()));
+    if (!is_nan(squares.low())) sum.add(C(factor * squares.low()));  // finite squares
     return sum.value();
   }
 

@@ -63,5 +63,16 @@ struct loss_terms {
   }
 };
 
+/// f · (factor + rest) with f = scale · above, rounded once; in the type of the numbers it is for.
+template <class S>
+compute_t<S> scaled_by_slope(const loss_terms<S>& terms, const compute_t<S>& above,
+                             const compute_t<S>& factor, const compute_t<S>& rest) {
+  using C = compute_t<S>;
+  const C f = opaque<C>(terms.scale * above), product = opaque<C>(f * factor);
+  if constexpr (!keeps_rest<S, C>) return product;
+  const C lost = C(product_error<C>(terms.scale, above, f) * factor + f * rest);
+  return C(product + C(product_error<C>(f, factor, product) + lost));
+}
+
 }  // namespace detail
 LOGZ_NAMESPACE_END

@@ -15,6 +15,7 @@ struct loss_group {
   alignas(64) double distances[Count];  // Σ u (top - x)
   alignas(64) double distances_rest[Count];
   alignas(64) double shares[Count];  // W
+  alignas(64) double shares_rest[Count];
   alignas(64) double loss[Count];
   alignas(64) double log_z[Count];
   alignas(64) double slope[Count];  // the gradient at the target
@@ -53,7 +54,8 @@ LOGZ_INLINE void read_target(loss_group<S, Count>& lg, ptrdiff_t i, const loss_t
 template <class S, int Count>
 LOGZ_INLINE void clear_target(loss_group<S, Count>& lg, ptrdiff_t i) {
   lg.logit[i] = 0;
-  lg.own[i] = lg.above[i] = lg.distances[i] = lg.distances_rest[i] = lg.shares[i] = 0;
+  lg.own[i] = lg.above[i] = 0;
+  lg.distances[i] = lg.distances_rest[i] = lg.shares[i] = lg.shares_rest[i] = 0;
 }
 
 LOGZ_INLINE vec<double> load_double(const float* p) { return widen(p); }
@@ -91,7 +93,7 @@ LOGZ_INLINE lane_sum<double> joined(vec<double> a, vec<double> b, vec<double> re
     return {sum, magnitude<double>(sum) < std::numeric_limits<double>::infinity() ? rest : vec<double>{}};
   }
 }
-/// a · b, a.low being 0.
+/// a · b; of floats in double nothing is lost here either.
 template <class S>
 LOGZ_INLINE lane_sum<double> times(vec<double> a, const lane_sum<double>& b) {
   if constexpr (sizeof(S) == 4) {
@@ -102,17 +104,18 @@ LOGZ_INLINE lane_sum<double> times(vec<double> a, const lane_sum<double>& b) {
   }
 }
 
-LOGZ_INLINE void store_coefficients(float* high, float* low, vec<double> slope,
+LOGZ_INLINE void store_coefficients(float* high, float* low, const lane_sum<double>& slope,
                                     const lane_sum<double>& inverse) {
-  const vec<double> c = slope * inverse.high, rounded = rounded_to_float(c);
+  const vec<double> c = slope.high * inverse.high, rounded = rounded_to_float(c);
   narrow(high, rounded);
   narrow(low, c - rounded);
 }
-LOGZ_INLINE void store_coefficients(double* high, double* low, vec<double> slope,
+LOGZ_INLINE void store_coefficients(double* high, double* low, const lane_sum<double>& slope,
                                     const lane_sum<double>& inverse) {
-  const vec<double> c = opaque_vector(slope * inverse.high);
+  const vec<double> c = opaque_vector(slope.high * inverse.high);
+  const vec<double> rest = slope.high * inverse.low + slope.low * inverse.high;
   store(high, c);
-  store(low, error_of_product(slope, inverse.high, c) + slope * inverse.low);
+  store(low, error_of_product(slope.high, inverse.high, c) + rest);
 }
 
 /// exp of the targets' logits, as the sums have it.
@@ -144,7 +147,8 @@ LOGZ_INLINE void finish_losses(group<S, Count>& g, loss_group<S, Count>& lg, con
     const vec<double> top = load_double(g.top + i), shift = load_double(g.shift + i);
     const vec<double> at_top = shift + top;  // one of them is 0, or a float is far below the other's digits
     const vec<double> own = load(lg.own + i);
-    const vec<double> shares = shared ? load(lg.shares + i) : vec<double>{};
+    lane_sum<double> shares = {vec<double>{}, vec<double>{}};
+    if (shared) shares = {load(lg.shares + i), load(lg.shares_rest + i)};
     const lane_sum<double> log_z_parts = joined<S>(at_top, z.excess.high, z.excess.low);
     const vec<double> log_z = log_z_parts.high + log_z_parts.low;
     // -log p of the target: both terms are >= 0.
@@ -154,7 +158,8 @@ LOGZ_INLINE void finish_losses(group<S, Count>& g, loss_group<S, Count>& lg, con
     own_loss.high = own == 0 ? vec<double>{} : own_loss.high;
     vec<double> loss = own_loss.high + own_loss.low;
     if (shared) {
-      const lane_sum<double> spread = times<S>(shares, z.excess);
+      lane_sum<double> spread = times<S>(shares.high, z.excess);
+      spread.low += shares.low * z.excess.high;
       const lane_sum<double> part =
           joined<S>(load(lg.distances + i), spread.high, load(lg.distances_rest + i) + spread.low);
       const lane_sum<double> shared_loss = times<S>(all(s), part);
@@ -169,16 +174,24 @@ LOGZ_INLINE void finish_losses(group<S, Count>& g, loss_group<S, Count>& lg, con
     store(lg.log_z + i, size < infinity ? log_z : at_top);
     if constexpr (Gradient) {
       const vec<double> above = terms.upstream == nullptr ? all(1.0) : load(lg.above + i);
-      vec<double> common = {};
-      if (shared) common = terms.scale * s * shares;
-      if (terms.z_scale != 0) common += 2 * terms.z_scale * log_z;
-      const vec<double> mine = terms.scale * own;
-      const vec<double> slope = above * (mine + common);
-      store_coefficients(g.high + i, g.low + i, sound ? slope : nan, z.inverse);
+      const lane_sum<double> mine = times<S>(all(terms.scale), {own, vec<double>{}});
+      lane_sum<double> common = {vec<double>{}, vec<double>{}};
+      if (shared) {
+        common = times<S>(all(s), shares);
+        common.low += s_low * shares.high;
+        common = times<S>(all(terms.scale), common);
+      }
+      if (terms.z_scale != 0) {
+        const lane_sum<double> of_z = times<S>(all(2 * terms.z_scale), log_z_parts);
+        common = joined<S>(of_z.high, common.high, common.low + of_z.low);
+      }
+      lane_sum<double> slope = times<S>(above, joined<S>(mine.high, common.high, mine.low + common.low));
+      slope.high = sound ? slope.high : nan;
+      store_coefficients(g.high + i, g.low + i, slope, z.inverse);
       const vec<double> p = load_double(lg.target_exp + i) * z.inverse.high;
       // p - 1: from the sum of the others where p may be near 1; elsewhere p <= 1/2.
       const vec<double> others = below.high == 0 ? z.others : 1.0 - p;
-      const vec<double> at_target = above * (common * p - mine * others);
+      const vec<double> at_target = above * (common.high * p - mine.high * others);
       store(lg.slope + i, sound ? at_target : nan);
     }
   }

@@ -12,10 +12,7 @@ void read_targets(panel<S, Op>& p) {
     const ptrdiff_t sample = slice_of_lane(p, i);
     read_target(p.lg, i, terms, sample, call.x + sample * call.x_slice, call.x_length);
   }
-  for (ptrdiff_t i = 0; i < p.lanes && terms.has_shares(); ++i) {
-    p.lg.distances[i] = p.lg.distances_rest[i] = 0;
-    p.lg.shares[i] = common_shares(terms);
-  }
+  for (ptrdiff_t i = 0; i < p.lanes && terms.has_shares(); ++i) start_shares(p.lg, i, terms);
   for (ptrdiff_t i = 0; i < p.lanes && terms.argmax != nullptr; ++i) p.lg.argmax[i] = no_position<S>;
 }
 

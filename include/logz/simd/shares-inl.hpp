@@ -11,22 +11,41 @@ struct share_sums {
   lane_sum<S> distances, shares;
 };
 
+/// Adds u (top - x) of two vectors. Floats in double: with the roundings of both factors and of the sum a loss would be
+/// 2.04 ulp off.
+LOGZ_INLINE void add_products(lane_sum<float>& sum, vec<float> top, vec<float> xa, vec<float> xb,
+                              vec<float> ua, vec<float> ub) {
+  const vec<float> da = ua == 0 ? vec<float>{} : top - xa, db = ub == 0 ? vec<float>{} : top - xb;
+  sum.first += first_half(ua) * first_half(da) + first_half(ub) * first_half(db);
+  sum.second += second_half(ua) * second_half(da) + second_half(ub) * second_half(db);
+}
+/// Doubles without error: 2.21 ulp otherwise.
+LOGZ_INLINE vec<double> product_of(vec<double> u, vec<double> top, vec<double> x, vec<double>& low) {
+  vec<double> rest = {};
+  const vec<double> d = two_sum<vec<double>>(top, -x, rest), product = opaque_vector(u * d);
+  low += u == 0 ? vec<double>{} : error_of_product(u, d, product) + u * rest;
+  return u == 0 ? vec<double>{} : product;
+}
+LOGZ_INLINE void add_products(lane_sum<double>& sum, vec<double> top, vec<double> xa, vec<double> xb,
+                              vec<double> ua, vec<double> ub) {
+  const vec<double> a = product_of(ua, top, xa, sum.low);
+  add_both(sum, a, product_of(ub, top, xb, sum.low));
+}
+
 /// Adds two vectors: u = t · w, t and w being 1 where they are not given. A share of 0 drops its term, even times ∞.
 template <class S, bool Probable, bool Weighted>
 LOGZ_INLINE void add_shares(share_sums<S>& sums, vec<S> top, vec<S> xa, vec<S> xb, vec<S> ua, vec<S> ub) {
+  if constexpr (Probable || Weighted) {
+    add_products(sums.distances, top, xa, xb, ua, ub);
+    if constexpr (Probable) add_both(sums.shares, ua, ub);
+    return;
+  }
   vec<S> da = top - xa, db = top - xb;
-  if constexpr (sizeof(S) == 8 && !Probable && !Weighted) {
+  if constexpr (sizeof(S) == 8) {
     da = two_sum<vec<S>>(top, -xa, sums.distances.low);
     db = two_sum<vec<S>>(top, -xb, sums.distances.low);
   }
-  if constexpr (Probable || Weighted) {
-    da = ua == 0 ? vec<S>{} : da;
-    db = ub == 0 ? vec<S>{} : db;
-    add_rounded(sums.distances, fma(ua, da, ub * db), vec<S>{});
-    if constexpr (Probable) add_rounded(sums.shares, ua, ub);
-  } else {
-    add_both(sums.distances, da, db);
-  }
+  add_both(sums.distances, da, db);
 }
 
 /// What a position l of a slice adds to the sums: the shares of class l on.
@@ -96,20 +115,24 @@ void column_shares(share_sums<S>& sums, const S* x, const S* t, const S* w, ptrd
   if (l < n) add_shares<S, Probable, Weighted>(sums, top, load(x + l * lanes), top, share(l), vec<S>{});
 }
 
-/// The totals of one slice in all lanes, or the sums of the lanes.
-LOGZ_INLINE double total_of_sum(const lane_sum<float>& sum) { return total_of(sum.first + sum.second); }
-LOGZ_INLINE double total_of_sum(const lane_sum<double>& sum) {
-  double total, rest;
-  total_of_lanes(sum, total, rest);
-  return is_finite(total) ? total + rest : total;
+/// The totals of one slice in all lanes, or the sums of the lanes; rest: what they have lost.
+LOGZ_INLINE double total_of_sum(const lane_sum<float>& sum, double& rest) {
+  rest = 0;
+  return total_of(sum.first + sum.second);
 }
-LOGZ_INLINE void store_lanes(const lane_sum<float>& sum, double* to) {
+LOGZ_INLINE double total_of_sum(const lane_sum<double>& sum, double& rest) {
+  double total;
+  total_of_lanes(sum, total, rest);
+  return total;
+}
+LOGZ_INLINE void store_lanes(const lane_sum<float>& sum, double* to, double* rest) {
   store(to, sum.first);
   store(to + width<double>, sum.second);
+  for (ptrdiff_t i = 0; i < width<float>; ++i) rest[i] = 0;
 }
-LOGZ_INLINE void store_lanes(const lane_sum<double>& sum, double* to) {
-  const vec<double> joined = sum.high + sum.low;
-  store(to, magnitude<double>(sum.high) < std::numeric_limits<double>::infinity() ? joined : sum.high);
+LOGZ_INLINE void store_lanes(const lane_sum<double>& sum, double* to, double* rest) {
+  store(to, sum.high);
+  store(rest, sum.low);
 }
 
 /// Probabilities that count: none where label smoothing takes all.
@@ -120,14 +143,28 @@ LOGZ_INLINE const S* probabilities_of(const loss_terms<S>& terms) {
 
 /// Shares are weight · (hit · t + spread), or of class indices the weight alone: a part with probabilities and one
 /// without, each with its factor.
+struct part_factor {
+  double value, rest;
+};
 template <class S>
-LOGZ_INLINE double plain_factor(const loss_terms<S>& terms) {
-  return terms.target != nullptr ? 1.0 : terms.spread;
+LOGZ_INLINE part_factor plain_factor(const loss_terms<S>& terms) {
+  return terms.target != nullptr ? part_factor{1, 0} : part_factor{terms.spread, terms.spread_rest};
+}
+/// sum + rest += factor · (total + of_total); of floats nothing is lost that counts.
+template <class S>
+LOGZ_INLINE void add_part(double& sum, double& rest, const part_factor& factor, double total,
+                          double of_total) {
+  const double product = opaque(factor.value * total), next = opaque(sum + product);
+  if (sizeof(S) == 8 && is_finite(next)) {
+    rest += sum_error(sum, product, next) + product_error(factor.value, total, product) +
+            (factor.value * of_total + factor.rest * total);
+  }
+  sum = next;
 }
 
 template <class S, bool Probable, int Count>
 LOGZ_INLINE void add_row_part(loss_group<S, Count>& lg, ptrdiff_t i, const loss_terms<S>& terms, const S* x,
-                              const S* t, ptrdiff_t n, S top, double factor) {
+                              const S* t, ptrdiff_t n, S top, const part_factor& factor) {
   share_sums<S> sums;
   clear(sums.distances);
   clear(sums.shares);
@@ -136,21 +173,25 @@ LOGZ_INLINE void add_row_part(loss_group<S, Count>& lg, ptrdiff_t i, const loss_
   } else {
     row_shares<S, Probable, true>(sums, x, t, terms.weight, n, top);
   }
-  lg.distances[i] += factor * total_of_sum(sums.distances);
-  lg.shares[i] += factor * (Probable ? total_of_sum(sums.shares) : terms.weight_sum);
+  double rest = 0;
+  const double distances = total_of_sum(sums.distances, rest);
+  add_part<S>(lg.distances[i], lg.distances_rest[i], factor, distances, rest);
+  rest = 0;
+  const double shares = Probable ? total_of_sum(sums.shares, rest) : terms.weight_sum;
+  add_part<S>(lg.shares[i], lg.shares_rest[i], factor, shares, rest);
 }
 /// Σ u (top - x) and W of a row, into lane i.
 template <class S, int Count>
 void find_row_shares(loss_group<S, Count>& lg, ptrdiff_t i, const loss_terms<S>& terms, const S* x,
                      const S* t, ptrdiff_t n, S top) {
-  lg.distances[i] = lg.distances_rest[i] = lg.shares[i] = 0;
-  if (t != nullptr) add_row_part<S, true>(lg, i, terms, x, t, n, top, terms.hit);
-  if (plain_factor(terms) != 0) add_row_part<S, false>(lg, i, terms, x, t, n, top, plain_factor(terms));
+  lg.distances[i] = lg.distances_rest[i] = lg.shares[i] = lg.shares_rest[i] = 0;
+  if (t != nullptr) add_row_part<S, true>(lg, i, terms, x, t, n, top, {terms.hit, 0});
+  if (plain_factor(terms).value != 0) add_row_part<S, false>(lg, i, terms, x, t, n, top, plain_factor(terms));
 }
 
 template <class S, bool Probable, int Count>
 LOGZ_INLINE void add_column_part(loss_group<S, Count>& lg, ptrdiff_t i, const S* w, const S* x, const S* t,
-                                 ptrdiff_t n, ptrdiff_t lanes, vec<S> top, double factor) {
+                                 ptrdiff_t n, ptrdiff_t lanes, vec<S> top, const part_factor& factor) {
   share_sums<S> sums;
   clear(sums.distances);
   clear(sums.shares);
@@ -159,15 +200,12 @@ LOGZ_INLINE void add_column_part(loss_group<S, Count>& lg, ptrdiff_t i, const S*
   } else {
     column_shares<S, Probable, true>(sums, x, t, w, n, lanes, top);
   }
-  double distances[width<S>], shares[width<S>];
-  store_lanes(sums.distances, distances);
-  store_lanes(sums.shares, shares);
+  double distances[width<S>], rest[width<S>], shares[width<S>], shares_rest[width<S>];
+  store_lanes(sums.distances, distances, rest);
+  store_lanes(sums.shares, shares, shares_rest);
   for (ptrdiff_t k = 0; k < width<S>; ++k) {
-    const double sum = opaque(lg.distances[i + k] + factor * distances[k]);
-    const double lost = sum_error(lg.distances[i + k], factor * distances[k], sum);
-    lg.distances_rest[i + k] += is_finite(sum) ? lost : 0.0;
-    lg.distances[i + k] = sum;
-    if (Probable) lg.shares[i + k] += factor * shares[k];
+    add_part<S>(lg.distances[i + k], lg.distances_rest[i + k], factor, distances[k], rest[k]);
+    if (Probable) add_part<S>(lg.shares[i + k], lg.shares_rest[i + k], factor, shares[k], shares_rest[k]);
   }
 }
 /// The same for a vector of a panel's slices, added to what their blocks before have come to.
@@ -175,13 +213,15 @@ template <class S, int Count>
 void add_column_shares(loss_group<S, Count>& lg, ptrdiff_t i, const loss_terms<S>& terms, const S* x,
                        const S* t, ptrdiff_t start, ptrdiff_t n, ptrdiff_t lanes, vec<S> top) {
   const S* const w = terms.weight == nullptr ? nullptr : terms.weight + start;
-  if (t != nullptr) add_column_part<S, true>(lg, i, w, x, t, n, lanes, top, terms.hit);
-  if (plain_factor(terms) != 0) add_column_part<S, false>(lg, i, w, x, t, n, lanes, top, plain_factor(terms));
+  if (t != nullptr) add_column_part<S, true>(lg, i, w, x, t, n, lanes, top, {terms.hit, 0});
+  if (plain_factor(terms).value != 0)
+    add_column_part<S, false>(lg, i, w, x, t, n, lanes, top, plain_factor(terms));
 }
-/// What the columns' shares start from: the part of W that is the same for all.
-template <class S>
-LOGZ_INLINE double common_shares(const loss_terms<S>& terms) {
-  return plain_factor(terms) * terms.weight_sum;
+/// What a column's shares start from: the part of W that is the same for all.
+template <class S, int Count>
+LOGZ_INLINE void start_shares(loss_group<S, Count>& lg, ptrdiff_t i, const loss_terms<S>& terms) {
+  lg.distances[i] = lg.distances_rest[i] = lg.shares[i] = lg.shares_rest[i] = 0;
+  add_part<S>(lg.shares[i], lg.shares_rest[i], plain_factor(terms), terms.weight_sum, 0);
 }
 
 /// f s u of the classes: weight · (f · hit · t + f · spread).
@@ -200,8 +240,8 @@ struct share_slopes {
 };
 template <class S>
 LOGZ_INLINE share_slopes<S> slopes_of(const loss_terms<S>& terms, const S* t, double above) {
-  const double f = terms.scale * above;
-  return {terms.has_shares(), t, terms.weight, S(f * terms.hit), S(f * terms.spread)};
+  return {terms.has_shares(), t, terms.weight, S(scaled_by_slope(terms, above, terms.hit, 0.0)),
+          S(scaled_by_slope(terms, above, terms.spread, terms.spread_rest))};
 }
 
 /// e · c less the share's slope.

@@ -1,0 +1,59 @@
+// SPDX-License-Identifier: MIT
+//
+// The accuracy contract, in ulp.
+#pragma once
+
+#include <limits>
+#include <stdexcept>
+#include <string>
+
+namespace accuracy {
+
+struct bound {
+  const char* function;  // what its name begins with
+  double of_kernels;     // float and double, generic path included
+  double of_long_double;  // 2 more for its own exp and log, 1 ulp each
+};
+inline constexpr bound bounds[] = {
+    {"softmax_backward", 4, 4},
+    {"softmax_jvp", 4, 4},
+    {"softmax", 4, 4},
+    {"softmin", 4, 4},
+    {"log_softmax_backward", 4, 4},
+    {"log_softmax_jvp", 4, 4},
+    {"log_softmax", 2, 4},
+    {"logsumexp_backward", 6, 6},
+    {"logsumexp_jvp", 1, 4},
+    {"logsumexp_hvp", 4, 4},
+    {"logsumexp", 1, 4},
+    {"cross_entropy gradient", 6, 8},
+    {"cross_entropy_backward", 6, 8},
+    {"cross_entropy_hvp", 10, 12},
+    {"cross_entropy", 2, 4},
+    {"nll_loss gradient", 3, 4},
+    {"nll_loss", 2, 4},
+    {"kl_div gradient", 2, 4},
+    {"kl_div", 2, 4},
+    {"entropy_backward", 6, 6},
+    {"entropy", 2, 4},
+    {"softplus_backward", 6, 6},
+    {"softplus", 2, 4},
+    {"log_sigmoid_backward", 6, 6},
+    {"log_sigmoid", 2, 4},
+    {"binary_cross_entropy_with_logits gradient", 6, 6},
+    {"binary_cross_entropy_with_logits", 2, 4},
+};
+/// Computed in double and rounded once.
+inline constexpr double half_bound = 0.5 + 1. / 1024;
+
+template <class T>
+double bound_of(const std::string& function) {
+  if (std::numeric_limits<T>::digits < 24) return half_bound;
+  for (const bound& b : bounds) {
+    if (function.rfind(b.function, 0) == 0)
+      return std::numeric_limits<T>::digits > 53 ? b.of_long_double : b.of_kernels;
+  }
+  throw std::invalid_argument("no bound for " + function);
+}
+
+}  // namespace accuracy
