@@ -131,7 +131,7 @@ LOGZ_INLINE bool two_vectors(const S* x, S* out, ptrdiff_t n) {
   split_pairs<S>(a, b, every_lane<S>{});
   lane_sum<S> pairs;
   clear(pairs);
-  add_exp<S, which>(pairs, exponent, all<S>(top - with.reach), a, b);
+  add_exp<S, which>(pairs, exponent, floor_for<S>(exponent), a, b);
   slice_sum<S> total;
   add_pairs<which>(total, pairs, (n + 1) / 2);
   flush(total);

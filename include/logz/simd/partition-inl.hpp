@@ -5,40 +5,39 @@
 
 namespace LOGZ_TARGET {
 
-/// A slice's exponentials are stored times 2^bias. Numbers down to `reach` below the reference are normal then:
-/// bias - 1.4427 reach >= -124 (-1000). The reference may be a maximum of samples: up to `headroom` above it nothing
-/// changes but the power of two.
+/// A slice's exponentials are stored times 2^bias. The reference may be a maximum of samples: up to `headroom` above it
+/// nothing changes but the power of two.
 template <class S>
 struct span {
-  S bias, reach, headroom;
+  S bias, headroom;
 };
 
-/// With n <= 2^24 numbers: softmax needs exp(-reach) under half of the smallest subnormal, and
-/// Z <= n · 2^bias · exp(headroom) <= 2^100 (2^967), so that 1 / Z's low part is not rounded any further; a logarithm
-/// needs n · exp(-reach) below the smallest subnormal; the gradient of logsumexp has a factor that may bring up what is
-/// small, and no headroom, as its reference is given; the gradient of a loss has both, Z <= 2^123 (2^1011). With
-/// reach as in both gradients an exp is 2^-123.5 (2^-975.5) at least: below small_slope its product with 1 / Z and a
-/// factor is no number, above it what stands for -∞ has to be cleared.
+/// Stored exponentials below 2^-126 (2^-1022) are lost, -∞ becomes exactly 0. With n <= 2^24 numbers: softmax needs what
+/// is lost under half of the smallest subnormal, and Z <= n · 2^bias · exp(headroom) <= 2^100 (2^967), so that 1 / Z's low
+/// part is not rounded any further; a logarithm needs n times what is lost below the smallest subnormal; the gradient of
+/// logsumexp has a factor that may bring up what is small, and no headroom, as its reference is given; the gradient of a
+/// loss has both, Z <= 2^123 (2^1011).
 template <class S>
 struct range;
 template <>
 struct range<float> {
-  static constexpr span<float> for_softmax = {32, 108, 30};
-  static constexpr span<float> for_log = {50, 120, 40};
-  static constexpr span<float> for_gradient = {64, 130, 0};
-  static constexpr span<float> for_loss_gradient = {64, 130, 24};
-  static constexpr float small_slope = 0x1p-27f;
+  static constexpr span<float> for_softmax = {32, 30};
+  static constexpr span<float> for_log = {50, 40};
+  static constexpr span<float> for_gradient = {64, 0};
+  static constexpr span<float> for_loss_gradient = {64, 24};
+  /// exp · 2^-no_power is 0: of a table's entry no bit is left, or it rounds to 0.
+  static constexpr float no_power = has_fma ? 127 : 160;
   static constexpr float limit =
       16384;  // from here on the maximum itself is subtracted first: exact by Sterbenz
   static constexpr float rounding = 0x1.8p23f;
 };
 template <>
 struct range<double> {
-  static constexpr span<double> for_softmax = {128, 780, 500};
+  static constexpr span<double> for_softmax = {128, 500};
   static constexpr span<double> for_log = for_softmax;
-  static constexpr span<double> for_gradient = {900, 1300, 0};
-  static constexpr span<double> for_loss_gradient = {900, 1300, 60};
-  static constexpr double small_slope = 0x1p-100;
+  static constexpr span<double> for_gradient = {900, 0};
+  static constexpr span<double> for_loss_gradient = {900, 60};
+  static constexpr double no_power = 1023;
   static constexpr double limit = 4096;
   static constexpr double rounding = 0x1.8p52;
 };
@@ -83,12 +82,17 @@ LOGZ_INLINE vec<double> error_of_product(vec<double> a, vec<double> b, vec<doubl
   return magnitude<double>(error) < std::numeric_limits<double>::infinity() ? error : vec<double>{};
 }
 
-/// bias - k.
+/// bias - k; not finite where top is not, so that every exp is NaN.
 template <class S>
 LOGZ_INLINE vec<S> exponent_for(vec<S> top, S bias) {
   const vec<S> k =
       opaque_vector(fma(top, all<S>(S(1.4426950408889634)), all(range<S>::rounding))) - range<S>::rounding;
-  return magnitude<S>(top) < range<S>::limit ? bias - k : all(bias);
+  return bias - k;
+}
+/// The number whose exp · 2^exponent is 0; all below count as it.
+template <class S>
+LOGZ_INLINE vec<S> floor_for(vec<S> exponent) {
+  return (exponent + range<S>::no_power) * S(-0.6931471805599453);
 }
 
 /// What is known of a vector of slices, or of one slice in the lanes of a vector.
@@ -118,7 +122,7 @@ LOGZ_INLINE void set_reference(partition<S>& z, vec<S> reference, const span<S>&
   z.shift = size < std::numeric_limits<S>::infinity() ? far : vec<S>{};
   const vec<S> near = reference - z.shift;
   z.exponent = exponent_for<S>(near, with.bias);
-  z.floor = near - with.reach;
+  z.floor = floor_for<S>(z.exponent);
   z.ceiling = near + with.headroom;
 }
 
