@@ -21,24 +21,24 @@ LOGZ_INLINE vec<double> fma(vec<double> a, vec<double> b, vec<double> c) {
 
 /// The first n < width numbers at p, the rest from `rest`. Reads nothing else.
 LOGZ_INLINE vec<float> load_first(const float* p, ptrdiff_t n, vec<float> rest) {
-  const bits<float> taken = bits<float>(bits<float>{0, 1, 2, 3, 4, 5, 6, 7} < static_cast<std::uint32_t>(n));
-#if LOGZ_GCC_BUILTINS
   typedef int mask __attribute__((vector_size(32)));
-  const vec<float> v = __builtin_ia32_maskloadps256(reinterpret_cast<const vec<float>*>(p), mask(taken));
+  const mask taken = mask{0, 1, 2, 3, 4, 5, 6, 7} < static_cast<int>(n);
+#if LOGZ_GCC_BUILTINS
+  const vec<float> v = __builtin_ia32_maskloadps256(reinterpret_cast<const vec<float>*>(p), taken);
 #else
   const vec<float> v = _mm256_maskload_ps(p, __m256i(taken));
 #endif
-  return taken != 0 ? v : rest;
+  return taken ? v : rest;
 }
 LOGZ_INLINE vec<double> load_first(const double* p, ptrdiff_t n, vec<double> rest) {
-  const bits<double> taken = bits<double>(bits<double>{0, 1, 2, 3} < static_cast<std::uint64_t>(n));
-#if LOGZ_GCC_BUILTINS
   typedef long long mask __attribute__((vector_size(32)));
-  const vec<double> v = __builtin_ia32_maskloadpd256(reinterpret_cast<const vec<double>*>(p), mask(taken));
+  const mask taken = mask{0, 1, 2, 3} < static_cast<long long>(n);
+#if LOGZ_GCC_BUILTINS
+  const vec<double> v = __builtin_ia32_maskloadpd256(reinterpret_cast<const vec<double>*>(p), taken);
 #else
   const vec<double> v = _mm256_maskload_pd(p, __m256i(taken));
 #endif
-  return taken != 0 ? v : rest;
+  return taken ? v : rest;
 }
 LOGZ_INLINE piece first_piece(vec<float> v) {
 #if LOGZ_GCC_BUILTINS

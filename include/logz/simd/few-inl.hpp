@@ -22,28 +22,31 @@ struct slice_sum<double> {
   double high = 0, rest = 0;
 };
 
-/// Adds the sums of pairs that stand in the first `count` lanes.
-template <terms Which>
-LOGZ_INLINE void add_pairs(slice_sum<float>& total, const lane_sum<float>& pairs, ptrdiff_t count) {
-  double high[width<float>];
-  store_totals(pairs, high, nullptr);
-  for (ptrdiff_t i = 0; i < count; ++i) total.high += high[i];
-  if constexpr (has_fma && Which == terms::others) {
-    float low[width<float>];
-    store(low, pairs.low);
-    for (ptrdiff_t i = 0; i < count; ++i) total.low += low[i];
+/// Adds the first `count` lanes, one after the other.
+template <class S, ptrdiff_t Lane = 0>
+LOGZ_INLINE S add_lanes(S total, vec<S> v, ptrdiff_t count) {
+  if constexpr (Lane == width<S>) {
+    return total;
+  } else {
+    return Lane < count ? add_lanes<S, Lane + 1>(opaque(total + v[Lane]), v, count) : total;
   }
 }
-template <terms>
+/// The same of sums of pairs.
+template <terms Which>
+LOGZ_INLINE void add_pairs(slice_sum<float>& total, const lane_sum<float>& pairs, ptrdiff_t count) {
+  total.high = add_lanes<double>(total.high, pairs.first, count);
+  total.high = add_lanes<double>(total.high, pairs.second, count - width<double>);
+  if constexpr (has_fma && Which == terms::others) total.low = add_lanes<float>(total.low, pairs.low, count);
+}
+template <terms Which, ptrdiff_t Lane = 0>
 LOGZ_INLINE void add_pairs(slice_sum<double>& total, const lane_sum<double>& pairs, ptrdiff_t count) {
-  double high[width<double>];
-  double low[width<double>];
-  store_totals(pairs, high, low);
-  for (ptrdiff_t i = 0; i < count; ++i) {
-    const double next = opaque(total.high + high[i]);
-    total.rest += low[i];
-    total.rest += sum_error(total.high, high[i], next);
+  if constexpr (Lane < width<double>) {
+    if (Lane >= count) return;
+    const double next = opaque(total.high + pairs.high[Lane]);
+    total.rest += pairs.low[Lane];
+    total.rest += sum_error(total.high, double(pairs.high[Lane]), next);
     total.high = next;
+    add_pairs<Which, Lane + 1>(total, pairs, count);
   }
 }
 LOGZ_INLINE void flush(slice_sum<float>& total) {
@@ -112,19 +115,20 @@ LOGZ_INLINE coefficients<S> coefficients_of(const slice_sum<S>& total, S top, ve
 }
 
 /// A slice of no more numbers than two vectors, side by side: the same as below without its loops. False, and nothing
-/// done, where the maximum is not an ordinary number.
+/// done, for others and where the maximum is not an ordinary number.
 template <class S, forward_op Op>
-LOGZ_INLINE bool two_vectors(const S* x, S* out, ptrdiff_t n) {
+bool two_vectors(const S* x, S* out, ptrdiff_t n) {
   constexpr ptrdiff_t w = width<S>;
   constexpr terms which = summed<Op>;
-  constexpr span<S> with = span_of<S, Op>;
   const vec<S> least = all(-std::numeric_limits<S>::infinity());
+  if (n > 2 * w) return false;
   const vec<S> first = load_up_to(x, n, least), second = load_up_to(x + w, n - w, least);
-  const S top = max_of_lanes<S>(larger<vec<S>>(second, larger<vec<S>>(first, least)));
+  const S top = max_of_lanes<S>(larger<vec<S>>(second, first));
   if (!(top < range<S>::limit && top > -range<S>::limit)) return false;
-  const vec<S> exponent = exponent_for<S>(all(top), with.bias);
-  vec<S> a = first, b = second, tops = least;
+  const vec<S> exponent = exponent_for<S>(all(top), span_of<S, Op>.bias);
+  vec<S> a = first, b = second;
   if constexpr (which == terms::others) {
+    vec<S> tops = least;
     set_aside_in_order<S>(tops, a);
     set_aside_in_order<S>(tops, b);
   }
@@ -230,7 +234,7 @@ void few_short_slices(const forward_call<S>& call) {
   const bool plain = Op != forward_op::logsumexp_backward && side_by_side && !call.negate;
   for (ptrdiff_t i = 0; i < call.count; ++i) {
     if constexpr (Op != forward_op::logsumexp_backward) {
-      if (plain && call.length <= 2 * width<S> &&
+      if (plain &&
           two_vectors<S, Op>(call.x + i * call.x_slice, call.out + i * call.out_slice, call.length)) {
         continue;
       }

@@ -68,7 +68,7 @@ LOGZ_INLINE relative_partition relative_to_top(const float*, const float*, const
                                                const double* top_exp) {
   const vec<double> none = {}, top = load(top_exp), others = load(sum);
   const vec<double> inverse = 1.0 / (top + others);
-  return {{log1p(others / top), none}, {inverse, none}, others * inverse};
+  return {{log_excess(others, top), none}, {inverse, none}, others * inverse};
 }
 LOGZ_INLINE relative_partition relative_to_top(const double* at_top, const double* exponent,
                                                const double* sum, const double* rest) {

@@ -233,19 +233,22 @@ LOGZ_INLINE void fill(group<S, Count>& g, ptrdiff_t lane) {
   g.rest[lane] = 0;
 }
 
-/// log(1 + s) to 2^-34 of itself; NaN stays NaN.
-LOGZ_INLINE vec<double> log1p(vec<double> s) {
-  const vec<double> y = opaque_vector(1.0 + s);
-  const vec<double> lost = s - opaque_vector(y - 1.0);  // over y, but where it counts y is near 1
-  constexpr std::uint64_t root_half = 0x3fe6a09e667f3bcd;
-  const bits<double> k = (bits<double>(y) - root_half) >> 52;
-  const vec<double> m = vec<double>(bits<double>(y) - (k << 52));
-  const vec<double> k_ln2 = opaque_vector(vec<double>(k | 0x4330000000000000) - 0x1p52) * 0.6931471805599453;
-  const vec<double> f = (m - 1.0) / (m + 1.0);
-  const vec<double> z = f * f;
-  // z <= 0.0295: the next term, z^6 / 13, is 2^-34.
-  const vec<double> tail = z * (1.0 / 3 + z * (1.0 / 5 + z * (1.0 / 7 + z * (1.0 / 9 + z * (1.0 / 11)))));
-  return k_ln2 + (2.0 * f + (2.0 * f * tail + lost));
+/// log((top + others) / top), top > 0, others >= 0, to 2^-34 of itself; NaN stays NaN.
+///
+/// With the ratio 2^k · m, 2 / 3 <= m <= 3 / 2, and f = (m - 1) / (m + 1): log m = 2 atanh f = 2 f (1 + z p(z)), z = f²,
+/// p to 2^-35.4 of it.
+LOGZ_INLINE vec<double> log_excess(vec<double> others, vec<double> top) {
+  constexpr std::uint64_t half = 0x0008000000000000, power_bits = 0xfff0000000000000;
+  const vec<double> total = top + others;
+  const bits<double> k = (bits<double>(total) - bits<double>(top) + half) & power_bits;
+  const vec<double> near = vec<double>(bits<double>(top) + k);  // top · 2^k
+  const vec<double> f = (others + opaque_vector(top - near)) / (total + near);
+  const vec<double> k_ln2 =
+      opaque_vector(vec<double>(k >> 52 | 0x4330000000000000) - 0x1p52) * 0.6931471805599453;
+  const vec<double> z = f * f, twice = 2.0 * f;
+  const vec<double> p = (0x1.55555423ee18ap-2 + z * 0x1.999bd9b2a81d1p-3) +
+                        z * z * (0x1.23e9fd463ccd6p-3 + z * 0x1.ed82d878f6791p-4);
+  return k_ln2 + (twice + twice * z * p);
 }
 
 /// 1 / Z as high + low, for a vector of doubles at a time.
@@ -268,7 +271,7 @@ LOGZ_INLINE void store_top_exps(vec<double>, vec<double>, double*) {}
 LOGZ_INLINE void find_log(const float* at_top, const float*, const double* sum, const double* top_exp,
                           float* high, float* low) {
   const vec<double> top = widen(at_top);
-  const vec<double> excess = log1p(load(sum) / load(top_exp));
+  const vec<double> excess = log_excess(load(sum), load(top_exp));
   const vec<double> rounded = rounded_to_float(top + excess);
   narrow(high, rounded);
   narrow(low, opaque_vector(top - rounded) + excess);
