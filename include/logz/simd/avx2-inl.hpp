@@ -19,27 +19,6 @@ LOGZ_INLINE vec<double> fma(vec<double> a, vec<double> b, vec<double> c) {
 #endif
 }
 
-/// The first n < width numbers at p, the rest from `rest`. Reads nothing else.
-LOGZ_INLINE vec<float> load_first(const float* p, ptrdiff_t n, vec<float> rest) {
-  typedef int mask __attribute__((vector_size(32)));
-  const mask taken = mask{0, 1, 2, 3, 4, 5, 6, 7} < static_cast<int>(n);
-#if LOGZ_GCC_BUILTINS
-  const vec<float> v = __builtin_ia32_maskloadps256(reinterpret_cast<const vec<float>*>(p), taken);
-#else
-  const vec<float> v = _mm256_maskload_ps(p, __m256i(taken));
-#endif
-  return taken ? v : rest;
-}
-LOGZ_INLINE vec<double> load_first(const double* p, ptrdiff_t n, vec<double> rest) {
-  typedef long long mask __attribute__((vector_size(32)));
-  const mask taken = mask{0, 1, 2, 3} < static_cast<long long>(n);
-#if LOGZ_GCC_BUILTINS
-  const vec<double> v = __builtin_ia32_maskloadpd256(reinterpret_cast<const vec<double>*>(p), taken);
-#else
-  const vec<double> v = _mm256_maskload_pd(p, __m256i(taken));
-#endif
-  return taken ? v : rest;
-}
 LOGZ_INLINE piece first_piece(vec<float> v) {
 #if LOGZ_GCC_BUILTINS
   return __builtin_ia32_ps_ps256(v);
@@ -54,21 +33,55 @@ LOGZ_INLINE piece second_piece(vec<float> v) {
   return _mm256_extractf128_ps(v, 1);
 #endif
 }
-/// By halves: a masked store is 42 microinstructions on Zen 3.
+LOGZ_INLINE vec<float> two_pieces(piece a, piece b) {
+#if LOGZ_GCC_BUILTINS
+  return __builtin_ia32_vinsertf128_ps256(__builtin_ia32_ps256_ps(a), b, 1);
+#else
+  return _mm256_insertf128_ps(_mm256_castps128_ps256(a), b, 1);
+#endif
+}
+
+typedef double piece_halves __attribute__((vector_size(16)));
+/// The first n numbers at p that fill no 16 bytes, the rest from `rest`.
+template <class S>
+LOGZ_INLINE piece load_first_of_piece(const S* p, ptrdiff_t n, piece rest) {
+  if constexpr (sizeof(S) == 8) {
+    if ((n & 1) != 0) return piece(piece_halves{*p, piece_halves(rest)[1]});
+  } else {
+    if ((n & 2) != 0) {
+      double half;
+      __builtin_memcpy(&half, p, sizeof half);
+      rest = piece(piece_halves{half, piece_halves(rest)[1]});
+      if ((n & 1) != 0) rest[2] = p[2];
+    } else if ((n & 1) != 0) {
+      rest[0] = *p;
+    }
+  }
+  return rest;
+}
+/// The first n < width numbers at p, the rest from `rest`. Reads nothing else. By halves, as store_first() writes them: a
+/// masked load waits for stores to where it does not read, such as those of the slice before.
+template <class S>
+LOGZ_INLINE vec<S> load_first(const S* p, ptrdiff_t n, vec<S> rest) {
+  const piece first = first_piece(vec<float>(rest)), second = second_piece(vec<float>(rest));
+  if ((n & tile<S>) != 0)
+    return vec<S>(two_pieces(load_piece(p), load_first_of_piece(p + tile<S>, n, second)));
+  return vec<S>(two_pieces(load_first_of_piece(p, n, first), second));
+}
+/// A masked store is 42 microinstructions on Zen 3.
 template <class S>
 LOGZ_INLINE void store_first(S* p, ptrdiff_t n, vec<S> v) {
-  typedef double halves __attribute__((vector_size(16)));
-  halves left = halves(first_piece(vec<float>(v)));
+  piece_halves left = piece_halves(first_piece(vec<float>(v)));
   if ((n & tile<S>) != 0) {
     store_piece(p, piece(left));
     p += tile<S>;
-    left = halves(second_piece(vec<float>(v)));
+    left = piece_halves(second_piece(vec<float>(v)));
   }
   if ((n & (tile<S> / 2)) != 0) {
     const double half = left[0];
     __builtin_memcpy(p, &half, sizeof half);
     p += tile<S> / 2;
-    left = halves{left[1], left[1]};
+    left = piece_halves{left[1], left[1]};
   }
   if constexpr (sizeof(S) == 4) {
     if ((n & 1) != 0) *p = piece(left)[0];
@@ -93,14 +106,7 @@ LOGZ_INLINE void stream(double* p, vec<double> v) {
 /// 16 bytes from p + row[0], p + row[tile<S>], ... side by side.
 template <class S>
 LOGZ_INLINE vec<S> load_pieces(const S* p, const ptrdiff_t* row) {
-#if LOGZ_GCC_BUILTINS
-  typedef float half __attribute__((vector_size(16)));
-  const half first = load_piece(p + row[0]), second = load_piece(p + row[tile<S>]);
-  return vec<S>(__builtin_ia32_vinsertf128_ps256(__builtin_ia32_ps256_ps(first), second, 1));
-#else
-  return vec<S>(
-      _mm256_insertf128_ps(_mm256_castps128_ps256(load_piece(p + row[0])), load_piece(p + row[tile<S>]), 1));
-#endif
+  return vec<S>(two_pieces(load_piece(p + row[0]), load_piece(p + row[tile<S>])));
 }
 /// Pieces 0, 1, ... of v to rows j, j + tile<S>, ..., as far as they are below `rows`.
 template <class S>
