@@ -9,17 +9,18 @@ namespace LOGZ_TARGET {
 template <class S>
 constexpr ptrdiff_t few_length = 1024;
 
-/// The running sum of one slice, pair by pair in their order: what a lane of a panel comes to.
+/// The running sum of one slice, pair by pair in their order: what a lane of a panel comes to. From -0 on: the compiler
+/// leaves out what is added to it.
 template <class S>
 struct slice_sum;
 template <>
 struct slice_sum<float> {
-  double high = 0, rest = 0;
-  float low = 0;
+  double high = -0.0, rest = -0.0;
+  float low = -0.0f;
 };
 template <>
 struct slice_sum<double> {
-  double high = 0, rest = 0;
+  double high = -0.0, rest = -0.0;
 };
 
 /// Adds the first `count` lanes, one after the other.
@@ -86,13 +87,13 @@ LOGZ_INLINE vec<S> running_max(vec<S> v) {
     return running_max<S, 2 * By>(larger<vec<S>>(moved_up<S, By>(v, least, every_lane<S>{}), v));
   }
 }
-/// The numbers one after the other through set_aside: `tops` holds the largest so far, in all lanes.
+/// The pairs one after the other through set_aside: `tops` holds the largest number so far, in all lanes.
 template <class S>
-LOGZ_INLINE void set_aside_in_order(vec<S>& tops, vec<S>& x) {
-  constexpr std::size_t w = width<S>;
-  const vec<S> after = larger<vec<S>>(running_max<S>(x), tops);
-  x = smaller<vec<S>>(moved_up<S, 1>(after, tops, every_lane<S>{}), x);
-  tops = all(after[w - 1]);
+LOGZ_INLINE void set_aside_in_order(vec<S>& tops, vec<S>& a, vec<S>& b) {
+  sort_pairs<S>(a, b);
+  const vec<S> after = larger<vec<S>>(running_max<S>(b), tops);
+  b = smaller<vec<S>>(moved_up<S, 1>(after, tops, every_lane<S>{}), b);
+  tops = all(after[width<S> - 1]);
 }
 
 /// The coefficients of one slice.
@@ -127,17 +128,16 @@ bool two_vectors(const S* x, S* out, ptrdiff_t n) {
   if (!(top < range<S>::limit && top > -range<S>::limit)) return false;
   const vec<S> exponent = exponent_for<S>(all(top), span_of<S, Op>.bias);
   vec<S> a = first, b = second;
+  split_pairs<S>(a, b, every_lane<S>{});
   if constexpr (which == terms::others) {
     vec<S> tops = least;
-    set_aside_in_order<S>(tops, a);
-    set_aside_in_order<S>(tops, b);
+    set_aside_in_order<S>(tops, a, b);
   }
-  split_pairs<S>(a, b, every_lane<S>{});
   lane_sum<S> pairs;
   clear(pairs);
   add_exp<S, which>(pairs, exponent, floor_for<S>(exponent), a, b);
   slice_sum<S> total;
-  add_pairs<which>(total, pairs, (n + 1) / 2);
+  add_pairs<which>(total, pairs, (n + 1) >> 1);
   flush(total);
   const coefficients<S> c = coefficients_of<which>(total, top, exponent);
   if constexpr (Op == forward_op::logsumexp) {
@@ -187,11 +187,8 @@ void one_short_slice(const forward_call<S>& call, ptrdiff_t slice) {
   for (ptrdiff_t l = 0; l < n; l += chunk) {
     vec<S> a = opaque_vector(load_up_to(from + l, n - l, all(-infinity)) - z.shift);
     vec<S> b = opaque_vector(load_up_to(from + l + w, n - l - w, all(-infinity)) - z.shift);
-    if constexpr (which == terms::others) {
-      set_aside_in_order<S>(tops, a);
-      set_aside_in_order<S>(tops, b);
-    }
     split_pairs<S>(a, b, every_lane<S>{});
+    if constexpr (which == terms::others) set_aside_in_order<S>(tops, a, b);
     clear(z.sum);
     add_exp<S, which>(z.sum, z.exponent, z.floor, a, b);
     if constexpr (which == terms::all) {

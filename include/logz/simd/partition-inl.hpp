@@ -92,7 +92,8 @@ LOGZ_INLINE vec<S> exponent_for(vec<S> top, S bias) {
 /// The number whose exp · 2^exponent is 0; all below count as it.
 template <class S>
 LOGZ_INLINE vec<S> floor_for(vec<S> exponent) {
-  return (exponent + range<S>::no_power) * S(-0.6931471805599453);
+  constexpr S ln2 = S(0.6931471805599453);
+  return fma(exponent, all<S>(-ln2), all<S>(-ln2 * range<S>::no_power));
 }
 
 /// What is known of a vector of slices, or of one slice in the lanes of a vector.
@@ -148,13 +149,21 @@ LOGZ_INLINE bool is_far(const partition<S>& z) {
 inline constexpr ptrdiff_t most_samples = 16;
 LOGZ_INLINE ptrdiff_t sample_step(ptrdiff_t n) { return (n + most_samples - 1) / most_samples; }
 
-/// What is left to sum of a vector once one number at the maximum has been set aside: `aside` holds the largest
+/// a becomes the smaller of each two, b the larger; NaN stays in one of them.
+template <class S>
+LOGZ_INLINE void sort_pairs(vec<S>& a, vec<S>& b) {
+  const vec<S> smaller_one = smaller<vec<S>>(b, a);
+  b = larger<vec<S>>(a, b);
+  a = smaller_one;
+}
+/// What is left to sum of two vectors once one number at the maximum has been set aside: `aside` holds the largest
 /// so far in every lane, and gives way to a larger one.
 template <class S>
-LOGZ_INLINE void set_aside(vec<S>& aside, vec<S>& x) {
-  const vec<S> smaller_one = smaller<vec<S>>(aside, x);
-  aside = larger<vec<S>>(x, aside);
-  x = smaller_one;
+LOGZ_INLINE void set_aside(vec<S>& aside, vec<S>& a, vec<S>& b) {
+  sort_pairs<S>(a, b);
+  const vec<S> smaller_one = smaller<vec<S>>(aside, b);
+  aside = larger<vec<S>>(b, aside);
+  b = smaller_one;
 }
 
 /// Adds exp of two vectors to the sum; for softmax the rounded exps take their place.
@@ -181,14 +190,10 @@ LOGZ_INLINE void take(lane_sum<S>& sum, vec<S>& top, vec<S>& aside, vec<S> expon
     a = value(exp_parts(larger(floor, a), exponent));
     b = value(exp_parts(larger(floor, b), exponent));
     vec<S> a_left = a, b_left = b;
-    set_aside<S>(aside, a_left);
-    set_aside<S>(aside, b_left);
+    set_aside<S>(aside, a_left, b_left);
     add_rounded(sum, a_left, b_left);
   } else {
-    if constexpr (Which == terms::others) {
-      set_aside<S>(top, a);
-      set_aside<S>(top, b);
-    }
+    if constexpr (Which == terms::others) set_aside<S>(top, a, b);
     add_exp<S, Which>(sum, exponent, floor, a, b);
   }
 }
