@@ -98,7 +98,7 @@ LOGZ_INLINE void set_aside_in_order(vec<S>& tops, vec<S>& a, vec<S>& b) {
 
 /// The coefficients of one slice.
 template <terms Which, class S>
-LOGZ_INLINE coefficients<S> coefficients_of(const slice_sum<S>& total, S top, vec<S> exponent) {
+LOGZ_INLINE coefficients<S> coefficients_of(const slice_sum<S>& total, vec<S> top, vec<S> exponent) {
   constexpr ptrdiff_t w = width<S>;
   S high[w], low[w], tops[w], exponents[w];
   double sum[w], rest[w];
@@ -107,7 +107,7 @@ LOGZ_INLINE coefficients<S> coefficients_of(const slice_sum<S>& total, S top, ve
   if constexpr (Which == terms::all) {
     invert(sum, rest, high, low);
   } else {
-    store(tops, all(top));
+    store(tops, top);
     store(exponents, exponent);
     store_top_exps(load(tops), exponent, rest);
     find_log(tops, exponents, sum, rest, high, low);
@@ -124,9 +124,9 @@ bool two_vectors(const S* x, S* out, ptrdiff_t n) {
   const vec<S> least = all(-std::numeric_limits<S>::infinity());
   if (n > 2 * w) return false;
   const vec<S> first = load_up_to(x, n, least), second = load_up_to(x + w, n - w, least);
-  const S top = max_of_lanes<S>(larger<vec<S>>(second, first));
-  if (!(top < range<S>::limit && top > -range<S>::limit)) return false;
-  const vec<S> exponent = exponent_for<S>(all(top), span_of<S, Op>.bias);
+  const vec<S> top = max_in_lanes<S>(larger<vec<S>>(second, first));
+  if (!(top[0] < range<S>::limit && top[0] > -range<S>::limit)) return false;
+  const vec<S> exponent = exponent_for<S>(top, span_of<S, Op>.bias);
   vec<S> a = first, b = second;
   split_pairs<S>(a, b, every_lane<S>{});
   if constexpr (which == terms::others) {
@@ -200,7 +200,7 @@ void one_short_slice(const forward_call<S>& call, ptrdiff_t slice) {
     if (which == terms::others && ((l + chunk) % flush_step == 0 || l + chunk >= n)) flush(total);
   }
   const S top = reference - z.shift[0];
-  coefficients<S> with = coefficients_of<which>(total, top, z.exponent);
+  coefficients<S> with = coefficients_of<which>(total, all(top), z.exponent);
   if constexpr (Op == forward_op::logsumexp) {
     *out = log_z(x, n, call.x_length, top, z.shift[0], with.high[0], with.low[0]);
     return;

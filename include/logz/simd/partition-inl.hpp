@@ -85,9 +85,8 @@ LOGZ_INLINE vec<double> error_of_product(vec<double> a, vec<double> b, vec<doubl
 /// bias - k; not finite where top is not, so that every exp is NaN.
 template <class S>
 LOGZ_INLINE vec<S> exponent_for(vec<S> top, S bias) {
-  const vec<S> k =
-      opaque_vector(fma(top, all<S>(S(1.4426950408889634)), all(range<S>::rounding))) - range<S>::rounding;
-  return bias - k;
+  const vec<S> k = opaque_vector(fma(top, all<S>(S(1.4426950408889634)), all(range<S>::rounding)));
+  return (bias + range<S>::rounding) - k;
 }
 /// The number whose exp · 2^exponent is 0; all below count as it.
 template <class S>
