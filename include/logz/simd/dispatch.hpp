@@ -67,7 +67,7 @@ inline constexpr kernel<backward_call<S>> backward_kernels[] = {
     LOGZ_BASELINE(backward<S, Op>), LOGZ_AVX2(backward<S, Op>), LOGZ_AVX512(backward<S, Op>)};
 template <forward_op Op, class S>
 inline constexpr bool (*short_kernels[])(const S*, S*, ptrdiff_t) = {
-    LOGZ_BASELINE(two_vectors<S, Op>), LOGZ_AVX2(two_vectors<S, Op>), LOGZ_AVX512(two_vectors<S, Op>)};
+    LOGZ_BASELINE(short_slice<S, Op>), LOGZ_AVX2(short_slice<S, Op>), LOGZ_AVX512(short_slice<S, Op>)};
 
 #undef LOGZ_BASELINE
 #undef LOGZ_AVX2
@@ -75,8 +75,8 @@ inline constexpr bool (*short_kernels[])(const S*, S*, ptrdiff_t) = {
 
 template <forward_op Op, class S>
 inline bool run_short(const S* x, S* out, ptrdiff_t length) {
-  constexpr ptrdiff_t two_widest = LOGZ_X86 ? 128 / sizeof(S) : 32 / sizeof(S);
-  return length <= two_widest && short_kernels<Op, S>[static_cast<int>(active_target())](x, out, length);
+  constexpr ptrdiff_t four_vectors = (LOGZ_X86 ? 256 : 64) / sizeof(S);
+  return length <= four_vectors && short_kernels<Op, S>[static_cast<int>(active_target())](x, out, length);
 }
 
 /// Gives the call its scratch, on the stack where little is enough, and runs the active target's kernel.

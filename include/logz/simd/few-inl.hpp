@@ -115,42 +115,52 @@ LOGZ_INLINE coefficients<S> coefficients_of(const slice_sum<S>& total, vec<S> to
   return {all(high[0]), all(low[0]), all(S(1))};
 }
 
-/// A slice of no more numbers than two vectors, side by side: the same as below without its loops. False, and nothing
-/// done, for others and where the maximum is not an ordinary number.
-template <class S, forward_op Op>
-bool two_vectors(const S* x, S* out, ptrdiff_t n) {
+/// A slice in `Pairs` pairs of vectors: the same as below without its loops. False, and nothing done, where the maximum is
+/// not an ordinary number.
+template <class S, forward_op Op, int Pairs>
+LOGZ_INLINE bool slice_in_registers(const S* x, S* out, ptrdiff_t n) {
   constexpr ptrdiff_t w = width<S>;
   constexpr terms which = summed<Op>;
   const vec<S> least = all(-std::numeric_limits<S>::infinity());
-  if (n > 2 * w) return false;
-  const vec<S> first = load_up_to(x, n, least), second = load_up_to(x + w, n - w, least);
-  const vec<S> top = max_in_lanes<S>(larger<vec<S>>(second, first));
-  if (!(top[0] < range<S>::limit && top[0] > -range<S>::limit)) return false;
-  const vec<S> exponent = exponent_for<S>(top, span_of<S, Op>.bias);
-  vec<S> a = first, b = second;
-  split_pairs<S>(a, b, every_lane<S>{});
-  if constexpr (which == terms::others) {
-    vec<S> tops = least;
-    set_aside_in_order<S>(tops, a, b);
+  vec<S> v[2 * Pairs], top = load_up_to(x, n, least);
+  v[0] = top;
+  LOGZ_UNROLL for (int i = 1; i < 2 * Pairs; ++i) {
+    v[i] = load_up_to(x + i * w, n - i * w, least);
+    top = larger<vec<S>>(v[i], top);
   }
-  lane_sum<S> pairs;
-  clear(pairs);
-  add_exp<S, which>(pairs, exponent, floor_for<S>(exponent), a, b);
+  top = max_in_lanes<S>(top);
+  if (!(top[0] < range<S>::limit && top[0] > -range<S>::limit)) return false;
+  const vec<S> exponent = exponent_for<S>(top, span_of<S, Op>.bias), floor = floor_for<S>(exponent);
   slice_sum<S> total;
-  add_pairs<which>(total, pairs, (n + 1) >> 1);
-  flush(total);
+  vec<S> tops = least;
+  LOGZ_UNROLL for (int i = 0; i < 2 * Pairs; i += 2) {
+    vec<S> a = v[i], b = v[i + 1];
+    split_pairs<S>(a, b, every_lane<S>{});
+    if constexpr (which == terms::others) set_aside_in_order<S>(tops, a, b);
+    lane_sum<S> pairs;
+    clear(pairs);
+    add_exp<S, which>(pairs, exponent, floor, a, b);
+    add_pairs<which>(total, pairs, ((n + 1) >> 1) - i / 2 * w);
+    if ((i + 2) * w % flush_step == 0 || i + 2 == 2 * Pairs) flush(total);
+    if constexpr (which == terms::all) {
+      join_pairs<S>(a, b, every_lane<S>{});
+      v[i] = a;
+      v[i + 1] = b;
+    }
+  }
   const coefficients<S> c = coefficients_of<which>(total, top, exponent);
   if constexpr (Op == forward_op::logsumexp) {
     *out = S(c.high[0] + c.low[0]);
-  } else if constexpr (which == terms::all) {
-    join_pairs<S>(a, b, every_lane<S>{});
-    store_up_to(out, n, map<S, Op>(a, c));
-    store_up_to(out + w, n - w, map<S, Op>(b, c));
   } else {
-    store_up_to(out, n, map<S, Op>(first, c));
-    store_up_to(out + w, n - w, map<S, Op>(second, c));
+    LOGZ_UNROLL for (int i = 0; i < 2 * Pairs; ++i) store_up_to(out + i * w, n - i * w, map<S, Op>(v[i], c));
   }
   return true;
+}
+/// False, and nothing done, for longer slices too.
+template <class S, forward_op Op>
+bool short_slice(const S* x, S* out, ptrdiff_t n) {
+  if (n <= 2 * width<S>) return slice_in_registers<S, Op, 1>(x, out, n);
+  return n <= 4 * width<S> && slice_in_registers<S, Op, 2>(x, out, n);
 }
 
 template <class S, forward_op Op>
@@ -232,7 +242,7 @@ void few_short_slices(const forward_call<S>& call) {
   for (ptrdiff_t i = 0; i < call.count; ++i) {
     if constexpr (Op != forward_op::logsumexp_backward) {
       if (plain &&
-          two_vectors<S, Op>(call.x + i * call.x_slice, call.out + i * call.out_slice, call.length)) {
+          short_slice<S, Op>(call.x + i * call.x_slice, call.out + i * call.out_slice, call.length)) {
         continue;
       }
     }
