@@ -132,7 +132,7 @@ LOGZ_INLINE bool slice_in_registers(const S* x, S* out, ptrdiff_t n) {
   if (!(top[0] < range<S>::limit && top[0] > -range<S>::limit)) return false;
   const vec<S> exponent = exponent_for<S>(top, span_of<S, Op>.bias), floor = floor_for<S>(exponent);
   slice_sum<S> total;
-  vec<S> tops = least;
+  vec<S> tops = opaque_vector(least);  // max(., -inf) is two instructions
   LOGZ_UNROLL for (int i = 0; i < 2 * Pairs; i += 2) {
     vec<S> a = v[i], b = v[i + 1];
     split_pairs<S>(a, b, every_lane<S>{});
