@@ -104,6 +104,12 @@ class argument {
       return sharing::none;
     }
   }
+  /// The same of two objects with memory of their own: they share all of it or nothing.
+  template <class Object>
+  sharing sharing_with_object(const Object& destination) const {
+    if (static_cast<const void*>(xpr_.data()) != destination.data()) return sharing::none;
+    return per_slice ? sharing::conflict : sharing::in_place;
+  }
 
  private:
   typename Eigen::internal::ref_selector<Xpr>::type xpr_;

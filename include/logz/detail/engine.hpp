@@ -33,10 +33,9 @@ simd::forward_call<S> kernel_call(const slice_shape& shape, const slices<const S
   return call;
 }
 
-/// Empty slices are the generic path's.
 template <simd::forward_op Op, class S>
-void run_forward(const slice_shape& shape, const slices<const S>& x, const slices<S>& out, bool negate,
-                 const slices<const S>& reference, const slices<const S>& factor) {
+void run_blocks(const slice_shape& shape, const slices<const S>& x, const slices<S>& out, bool negate,
+                const slices<const S>& reference, const slices<const S>& factor) {
   for (Index o = 0; o < shape.outer && shape.inner > 0; ++o) {
     simd::forward_call<S> call = kernel_call(shape, x, out, o);
     if constexpr (Op == simd::forward_op::logsumexp_backward) {
@@ -50,11 +49,22 @@ void run_forward(const slice_shape& shape, const slices<const S>& x, const slice
   }
 }
 
+/// Empty slices are the generic path's. Inline, as all on the way to a short slice: there a call costs as much as its
+/// numbers.
+template <simd::forward_op Op, class S>
+inline void run_forward(const slice_shape& shape, const slices<const S>& x, const slices<S>& out,
+                        bool negate) {
+  const bool alone = shape.outer == 1 && shape.inner == 1 && x.length_stride == 1 &&
+                     (Op == simd::forward_op::logsumexp || out.length_stride == 1) && !negate;
+  if (alone && simd::run_short<Op>(x.data, out.data, shape.length)) return;
+  run_blocks<Op, S>(shape, x, out, negate, {}, {});
+}
+
 /// exp(x - log Z); of -x with Negate.
 template <bool Negate, class S>
-void softmax(const slice_shape& shape, const slices<const S>& x, const slices<S>& out) {
+inline void softmax(const slice_shape& shape, const slices<const S>& x, const slices<S>& out) {
   if constexpr (simd::has_kernels<S>) {
-    if (shape.length != 0) run_forward<simd::forward_op::softmax, S>(shape, x, out, Negate, {}, {});
+    if (shape.length != 0) run_forward<simd::forward_op::softmax>(shape, x, out, Negate);
   } else {
     generic::softmax<Negate>(shape, x, out);
   }
@@ -62,9 +72,9 @@ void softmax(const slice_shape& shape, const slices<const S>& x, const slices<S>
 
 /// x - log Z.
 template <class S>
-void log_softmax(const slice_shape& shape, const slices<const S>& x, const slices<S>& out) {
+inline void log_softmax(const slice_shape& shape, const slices<const S>& x, const slices<S>& out) {
   if constexpr (simd::has_kernels<S>) {
-    if (shape.length != 0) run_forward<simd::forward_op::log_softmax, S>(shape, x, out, false, {}, {});
+    if (shape.length != 0) run_forward<simd::forward_op::log_softmax>(shape, x, out, false);
   } else {
     generic::log_softmax(shape, x, out);
   }
@@ -72,9 +82,9 @@ void log_softmax(const slice_shape& shape, const slices<const S>& x, const slice
 
 /// log Z of each slice.
 template <class S>
-void logsumexp(const slice_shape& shape, const slices<const S>& x, const slices<S>& out) {
+inline void logsumexp(const slice_shape& shape, const slices<const S>& x, const slices<S>& out) {
   if constexpr (simd::has_kernels<S>) {
-    if (shape.length != 0) return run_forward<simd::forward_op::logsumexp, S>(shape, x, out, false, {}, {});
+    if (shape.length != 0) return run_forward<simd::forward_op::logsumexp>(shape, x, out, false);
   }
   generic::logsumexp(shape, x, out);
 }
@@ -85,7 +95,7 @@ void logsumexp_backward(const slice_shape& shape, const slices<const S>& x, cons
                         const slices<const S>& lz, const slices<S>& out) {
   if constexpr (simd::has_kernels<S>) {
     if (shape.length != 0) {
-      run_forward<simd::forward_op::logsumexp_backward, S>(shape, x, out, false, lz, grad_lz);
+      run_blocks<simd::forward_op::logsumexp_backward, S>(shape, x, out, false, lz, grad_lz);
     }
   } else {
     generic::logsumexp_backward(shape, x, grad_lz, lz, out);

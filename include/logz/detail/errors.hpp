@@ -26,5 +26,11 @@ inline std::string shape_text(Eigen::Index rows, Eigen::Index cols) {
   return std::to_string(rows) + " x " + std::to_string(cols);
 }
 
+/// The arguments of an expression fitted when it was made; kept in auto, they may have been resized since.
+[[noreturn]] inline void raise_resized(const char* function) {
+  raise<std::invalid_argument>(std::string("logz::") + function +
+                               ": an argument was resized after the call and before its evaluation");
+}
+
 }  // namespace detail
 LOGZ_NAMESPACE_END

@@ -72,24 +72,28 @@ struct resizable<Eigen::ArrayWrapper<X>> : resizable<X> {};
 template <class X>
 struct resizable<Eigen::MatrixWrapper<X>> : resizable<X> {};
 
+template <class Dst>
+[[noreturn]] void raise_destination(const Dst& dst, Index rows, Index cols, const char* function) {
+  const bool has = dst.rows() == rows && dst.cols() == cols;
+  raise<std::invalid_argument>(
+      std::string("logz::") + function + ": the result is " + shape_text(rows, cols) +
+      ", but the destination " +
+      (has ? "cannot hold it" : "is " + shape_text(dst.rows(), dst.cols()) + " and cannot be resized"));
+}
 /// Throws unless dst has or can take the shape. A bounded matrix under construction may already claim more than it holds.
 template <class Dst>
-void check_destination(const Dst& dst, Index rows, Index cols, const char* function) {
+inline void check_destination(const Dst& dst, Index rows, Index cols, const char* function) {
   const auto fits = [](int fixed, int max, Index n) {
     return (fixed == Eigen::Dynamic || fixed == n) && (max == Eigen::Dynamic || n <= max);
   };
   const bool takes = fits(Dst::RowsAtCompileTime, Dst::MaxRowsAtCompileTime, rows) &&
                      fits(Dst::ColsAtCompileTime, Dst::MaxColsAtCompileTime, cols);
   const bool has = dst.rows() == rows && dst.cols() == cols;
-  if (takes && (has || resizable<Dst>::value)) return;
-  raise<std::invalid_argument>(
-      std::string("logz::") + function + ": the result is " + shape_text(rows, cols) +
-      ", but the destination " +
-      (has ? "cannot hold it" : "is " + shape_text(dst.rows(), dst.cols()) + " and cannot be resized"));
+  if (!takes || !(has || resizable<Dst>::value)) raise_destination(dst, rows, cols, function);
 }
 
 template <class Dst>
-void resize_to(Dst& dst, Index rows, Index cols) {
+inline void resize_to(Dst& dst, Index rows, Index cols) {
   if constexpr (resizable<Dst>::value) {
     if (dst.rows() != rows || dst.cols() != cols) dst.resize(rows, cols);
   }
@@ -97,7 +101,7 @@ void resize_to(Dst& dst, Index rows, Index cols) {
 
 /// dst = call, with no temporary unless the destination conflicts with an argument or has no memory of its own.
 template <class Dst, class Call>
-void assign(Dst& dst, const Call& call) {
+inline void assign(Dst& dst, const Call& call) {
   call.check();
   const Index rows = call.rows();
   const Index cols = call.cols();

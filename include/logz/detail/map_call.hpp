@@ -31,14 +31,10 @@ class map_call {
   Index rows() const { return model_.xpr().rows(); }
   Index cols() const { return model_.xpr().cols(); }
 
-  /// The arguments fitted when the expression was made; kept in auto, they may have been resized since.
   void check() const {
     const slice_shape s = shape();
     const bool fit = std::apply([&](const auto&... a) { return (a.fits(s) && ...); }, arguments_);
-    if (!fit) {
-      raise<std::invalid_argument>(std::string("logz::") + name +
-                                   ": an argument was resized after the call and before its evaluation");
-    }
+    if (!fit) raise_resized(name);
   }
 
   template <class Dst>
@@ -62,18 +58,19 @@ class map_call {
   template <class Dst>
   sharing worst_sharing(Dst& dst) const {
     if constexpr (is_plain_object<Dst> && (Arguments::is_plain && ...)) {
-      // Two objects share nothing, and what is not one number per slice may be worked on in place.
-      const bool same = std::apply(
-          [&](const auto&... a) { return ((static_cast<const void*>(a.xpr().data()) == dst.data()) || ...); },
+      return std::apply(
+          [&](const auto&... a) {
+            return std::max({sharing::none, a.sharing_with_object(dst)...});
+          },
           arguments_);
-      if (!same) return sharing::none;
+    } else {
+      const grid destination = grid_of(shape_of(dst, Cut{}), slices_of(dst, Cut{}));
+      return std::apply(
+          [&](const auto&... a) {
+            return std::max({sharing::none, a.sharing_with(shape(), destination)...});
+          },
+          arguments_);
     }
-    const grid destination = grid_of(shape_of(dst, Cut{}), slices_of(dst, Cut{}));
-    return std::apply(
-        [&](const auto&... a) {
-          return std::max({sharing::none, a.sharing_with(shape(), destination)...});
-        },
-        arguments_);
   }
 
   template <class Dst, std::size_t... I>

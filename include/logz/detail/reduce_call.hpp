@@ -38,13 +38,9 @@ class reduce_call {
   Index rows() const { return Form::rows(model()); }
   Index cols() const { return Form::cols(model()); }
 
-  /// The arguments fitted when the expression was made; kept in auto, they may have been resized since.
   void check() const {
     const bool fit = std::apply([&](const auto&... a) { return (a.fits(shape()) && ...); }, arguments_);
-    if (!fit) {
-      raise<std::invalid_argument>(std::string("logz::") + name +
-                                   ": an argument was resized after the call and before its evaluation");
-    }
+    if (!fit) raise_resized(name);
   }
 
   template <class Dst>

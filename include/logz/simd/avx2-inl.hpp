@@ -19,44 +19,73 @@ LOGZ_INLINE vec<double> fma(vec<double> a, vec<double> b, vec<double> c) {
 #endif
 }
 
-/// The first n < width numbers at p, the rest from `rest`. Reads nothing else.
-LOGZ_INLINE vec<float> load_first(const float* p, ptrdiff_t n, vec<float> rest) {
-  const bits<float> taken = bits<float>(bits<float>{0, 1, 2, 3, 4, 5, 6, 7} < static_cast<std::uint32_t>(n));
+LOGZ_INLINE piece first_piece(vec<float> v) {
 #if LOGZ_GCC_BUILTINS
-  typedef int mask __attribute__((vector_size(32)));
-  const vec<float> v = __builtin_ia32_maskloadps256(reinterpret_cast<const vec<float>*>(p), mask(taken));
+  return __builtin_ia32_ps_ps256(v);
 #else
-  const vec<float> v = _mm256_maskload_ps(p, __m256i(taken));
-#endif
-  return taken != 0 ? v : rest;
-}
-LOGZ_INLINE vec<double> load_first(const double* p, ptrdiff_t n, vec<double> rest) {
-  const bits<double> taken = bits<double>(bits<double>{0, 1, 2, 3} < static_cast<std::uint64_t>(n));
-#if LOGZ_GCC_BUILTINS
-  typedef long long mask __attribute__((vector_size(32)));
-  const vec<double> v = __builtin_ia32_maskloadpd256(reinterpret_cast<const vec<double>*>(p), mask(taken));
-#else
-  const vec<double> v = _mm256_maskload_pd(p, __m256i(taken));
-#endif
-  return taken != 0 ? v : rest;
-}
-LOGZ_INLINE void store_first(float* p, ptrdiff_t n, vec<float> v) {
-  const bits<float> taken = bits<float>(bits<float>{0, 1, 2, 3, 4, 5, 6, 7} < static_cast<std::uint32_t>(n));
-#if LOGZ_GCC_BUILTINS
-  typedef int mask __attribute__((vector_size(32)));
-  __builtin_ia32_maskstoreps256(reinterpret_cast<vec<float>*>(p), mask(taken), v);
-#else
-  _mm256_maskstore_ps(p, __m256i(taken), v);
+  return _mm256_castps256_ps128(v);
 #endif
 }
-LOGZ_INLINE void store_first(double* p, ptrdiff_t n, vec<double> v) {
-  const bits<double> taken = bits<double>(bits<double>{0, 1, 2, 3} < static_cast<std::uint64_t>(n));
+LOGZ_INLINE piece second_piece(vec<float> v) {
 #if LOGZ_GCC_BUILTINS
-  typedef long long mask __attribute__((vector_size(32)));
-  __builtin_ia32_maskstorepd256(reinterpret_cast<vec<double>*>(p), mask(taken), v);
+  return __builtin_ia32_vextractf128_ps256(v, 1);
 #else
-  _mm256_maskstore_pd(p, __m256i(taken), v);
+  return _mm256_extractf128_ps(v, 1);
 #endif
+}
+LOGZ_INLINE vec<float> two_pieces(piece a, piece b) {
+#if LOGZ_GCC_BUILTINS
+  return __builtin_ia32_vinsertf128_ps256(__builtin_ia32_ps256_ps(a), b, 1);
+#else
+  return _mm256_insertf128_ps(_mm256_castps128_ps256(a), b, 1);
+#endif
+}
+
+typedef double piece_halves __attribute__((vector_size(16)));
+/// The first n numbers at p that fill no 16 bytes, the rest from `rest`.
+template <class S>
+LOGZ_INLINE piece load_first_of_piece(const S* p, ptrdiff_t n, piece rest) {
+  if constexpr (sizeof(S) == 8) {
+    if ((n & 1) != 0) return piece(piece_halves{*p, piece_halves(rest)[1]});
+  } else {
+    if ((n & 2) != 0) {
+      double half;
+      __builtin_memcpy(&half, p, sizeof half);
+      rest = piece(piece_halves{half, piece_halves(rest)[1]});
+      if ((n & 1) != 0) rest[2] = p[2];
+    } else if ((n & 1) != 0) {
+      rest[0] = *p;
+    }
+  }
+  return rest;
+}
+/// The first n < width numbers at p, the rest from `rest`. Reads nothing else. By halves, as store_first() writes them: a
+/// masked load waits for stores to where it does not read, such as those of the slice before.
+template <class S>
+LOGZ_INLINE vec<S> load_first(const S* p, ptrdiff_t n, vec<S> rest) {
+  const piece first = first_piece(vec<float>(rest)), second = second_piece(vec<float>(rest));
+  if ((n & tile<S>) != 0)
+    return vec<S>(two_pieces(load_piece(p), load_first_of_piece(p + tile<S>, n, second)));
+  return vec<S>(two_pieces(load_first_of_piece(p, n, first), second));
+}
+/// A masked store is 42 microinstructions on Zen 3.
+template <class S>
+LOGZ_INLINE void store_first(S* p, ptrdiff_t n, vec<S> v) {
+  piece_halves left = piece_halves(first_piece(vec<float>(v)));
+  if ((n & tile<S>) != 0) {
+    store_piece(p, piece(left));
+    p += tile<S>;
+    left = piece_halves(second_piece(vec<float>(v)));
+  }
+  if ((n & (tile<S> / 2)) != 0) {
+    const double half = left[0];
+    __builtin_memcpy(p, &half, sizeof half);
+    p += tile<S> / 2;
+    left = piece_halves{left[1], left[1]};
+  }
+  if constexpr (sizeof(S) == 4) {
+    if ((n & 1) != 0) *p = piece(left)[0];
+  }
 }
 /// Past the caches; p is aligned to a vector.
 LOGZ_INLINE void stream(float* p, vec<float> v) {
@@ -77,26 +106,13 @@ LOGZ_INLINE void stream(double* p, vec<double> v) {
 /// 16 bytes from p + row[0], p + row[tile<S>], ... side by side.
 template <class S>
 LOGZ_INLINE vec<S> load_pieces(const S* p, const ptrdiff_t* row) {
-#if LOGZ_GCC_BUILTINS
-  typedef float half __attribute__((vector_size(16)));
-  const half first = load_piece(p + row[0]), second = load_piece(p + row[tile<S>]);
-  return vec<S>(__builtin_ia32_vinsertf128_ps256(__builtin_ia32_ps256_ps(first), second, 1));
-#else
-  return vec<S>(
-      _mm256_insertf128_ps(_mm256_castps128_ps256(load_piece(p + row[0])), load_piece(p + row[tile<S>]), 1));
-#endif
+  return vec<S>(two_pieces(load_piece(p + row[0]), load_piece(p + row[tile<S>])));
 }
 /// Pieces 0, 1, ... of v to rows j, j + tile<S>, ..., as far as they are below `rows`.
 template <class S>
 LOGZ_INLINE void store_pieces(S* p, ptrdiff_t stride, ptrdiff_t j, ptrdiff_t rows, vec<S> v) {
-#if LOGZ_GCC_BUILTINS
-  const piece first = __builtin_ia32_ps_ps256(vec<float>(v));
-  const piece second = __builtin_ia32_vextractf128_ps256(vec<float>(v), 1);
-#else
-  const piece first = _mm256_castps256_ps128(__m256(v)), second = _mm256_extractf128_ps(__m256(v), 1);
-#endif
-  if (j < rows) store_piece(p + j * stride, first);
-  if (j + tile<S> < rows) store_piece(p + (j + tile<S>)*stride, second);
+  if (j < rows) store_piece(p + j * stride, first_piece(vec<float>(v)));
+  if (j + tile<S> < rows) store_piece(p + (j + tile<S>)*stride, second_piece(vec<float>(v)));
 }
 
 /// A vector of floats as two of doubles.

@@ -20,6 +20,9 @@ template <forward_op Op, class S>
 void run(forward_call<S>& call);
 template <backward_op Op, class S>
 void run(backward_call<S>& call);
+/// Runs one slice of a few numbers that lie side by side, as its results will; false where it has to be a call.
+template <forward_op Op, class S>
+bool run_short(const S* x, S* out, ptrdiff_t length);
 
 #if LOGZ_KERNELS
 
@@ -62,10 +65,19 @@ inline constexpr kernel<forward_call<S>> forward_kernels[] = {
 template <backward_op Op, class S>
 inline constexpr kernel<backward_call<S>> backward_kernels[] = {
     LOGZ_BASELINE(backward<S, Op>), LOGZ_AVX2(backward<S, Op>), LOGZ_AVX512(backward<S, Op>)};
+template <forward_op Op, class S>
+inline constexpr bool (*short_kernels[])(const S*, S*, ptrdiff_t) = {
+    LOGZ_BASELINE(short_slice<S, Op>), LOGZ_AVX2(short_slice<S, Op>), LOGZ_AVX512(short_slice<S, Op>)};
 
 #undef LOGZ_BASELINE
 #undef LOGZ_AVX2
 #undef LOGZ_AVX512
+
+template <forward_op Op, class S>
+inline bool run_short(const S* x, S* out, ptrdiff_t length) {
+  constexpr ptrdiff_t four_vectors = (LOGZ_X86 ? 256 : 64) / sizeof(S);
+  return length <= four_vectors && short_kernels<Op, S>[static_cast<int>(active_target())](x, out, length);
+}
 
 /// Gives the call its scratch, on the stack where little is enough, and runs the active target's kernel.
 template <class S, template <class> class Call>

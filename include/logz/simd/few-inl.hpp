@@ -9,41 +9,45 @@ namespace LOGZ_TARGET {
 template <class S>
 constexpr ptrdiff_t few_length = 1024;
 
-/// The running sum of one slice, pair by pair in their order: what a lane of a panel comes to.
+/// The running sum of one slice, pair by pair in their order: what a lane of a panel comes to. From -0 on: the compiler
+/// leaves out what is added to it.
 template <class S>
 struct slice_sum;
 template <>
 struct slice_sum<float> {
-  double high = 0, rest = 0;
-  float low = 0;
+  double high = -0.0, rest = -0.0;
+  float low = -0.0f;
 };
 template <>
 struct slice_sum<double> {
-  double high = 0, rest = 0;
+  double high = -0.0, rest = -0.0;
 };
 
-/// Adds the sums of pairs that stand in the first `count` lanes.
-template <terms Which>
-LOGZ_INLINE void add_pairs(slice_sum<float>& total, const lane_sum<float>& pairs, ptrdiff_t count) {
-  double high[width<float>];
-  store_totals(pairs, high, nullptr);
-  for (ptrdiff_t i = 0; i < count; ++i) total.high += high[i];
-  if constexpr (has_fma && Which == terms::others) {
-    float low[width<float>];
-    store(low, pairs.low);
-    for (ptrdiff_t i = 0; i < count; ++i) total.low += low[i];
+/// Adds the first `count` lanes, one after the other.
+template <class S, ptrdiff_t Lane = 0>
+LOGZ_INLINE S add_lanes(S total, vec<S> v, ptrdiff_t count) {
+  if constexpr (Lane == width<S>) {
+    return total;
+  } else {
+    return Lane < count ? add_lanes<S, Lane + 1>(opaque(total + v[Lane]), v, count) : total;
   }
 }
-template <terms>
+/// The same of sums of pairs.
+template <terms Which>
+LOGZ_INLINE void add_pairs(slice_sum<float>& total, const lane_sum<float>& pairs, ptrdiff_t count) {
+  total.high = add_lanes<double>(total.high, pairs.first, count);
+  total.high = add_lanes<double>(total.high, pairs.second, count - width<double>);
+  if constexpr (has_fma && Which == terms::others) total.low = add_lanes<float>(total.low, pairs.low, count);
+}
+template <terms Which, ptrdiff_t Lane = 0>
 LOGZ_INLINE void add_pairs(slice_sum<double>& total, const lane_sum<double>& pairs, ptrdiff_t count) {
-  double high[width<double>];
-  double low[width<double>];
-  store_totals(pairs, high, low);
-  for (ptrdiff_t i = 0; i < count; ++i) {
-    const double next = opaque(total.high + high[i]);
-    total.rest += low[i];
-    total.rest += sum_error(total.high, high[i], next);
+  if constexpr (Lane < width<double>) {
+    if (Lane >= count) return;
+    const double next = opaque(total.high + pairs.high[Lane]);
+    total.rest += pairs.low[Lane];
+    total.rest += sum_error(total.high, double(pairs.high[Lane]), next);
     total.high = next;
+    add_pairs<Which, Lane + 1>(total, pairs, count);
   }
 }
 LOGZ_INLINE void flush(slice_sum<float>& total) {
@@ -83,18 +87,18 @@ LOGZ_INLINE vec<S> running_max(vec<S> v) {
     return running_max<S, 2 * By>(larger<vec<S>>(moved_up<S, By>(v, least, every_lane<S>{}), v));
   }
 }
-/// The numbers one after the other through set_aside: `tops` holds the largest so far, in all lanes.
+/// The pairs one after the other through set_aside: `tops` holds the largest number so far, in all lanes.
 template <class S>
-LOGZ_INLINE void set_aside_in_order(vec<S>& tops, vec<S>& x) {
-  constexpr std::size_t w = width<S>;
-  const vec<S> after = larger<vec<S>>(running_max<S>(x), tops);
-  x = smaller<vec<S>>(moved_up<S, 1>(after, tops, every_lane<S>{}), x);
-  tops = all(after[w - 1]);
+LOGZ_INLINE void set_aside_in_order(vec<S>& tops, vec<S>& a, vec<S>& b) {
+  sort_pairs<S>(a, b);
+  const vec<S> after = larger<vec<S>>(running_max<S>(b), tops);
+  b = smaller<vec<S>>(moved_up<S, 1>(after, tops, every_lane<S>{}), b);
+  tops = all(after[width<S> - 1]);
 }
 
 /// The coefficients of one slice.
 template <terms Which, class S>
-LOGZ_INLINE coefficients<S> coefficients_of(const slice_sum<S>& total, S top, vec<S> exponent) {
+LOGZ_INLINE coefficients<S> coefficients_of(const slice_sum<S>& total, vec<S> top, vec<S> exponent) {
   constexpr ptrdiff_t w = width<S>;
   S high[w], low[w], tops[w], exponents[w];
   double sum[w], rest[w];
@@ -103,7 +107,7 @@ LOGZ_INLINE coefficients<S> coefficients_of(const slice_sum<S>& total, S top, ve
   if constexpr (Which == terms::all) {
     invert(sum, rest, high, low);
   } else {
-    store(tops, all(top));
+    store(tops, top);
     store(exponents, exponent);
     store_top_exps(load(tops), exponent, rest);
     find_log(tops, exponents, sum, rest, high, low);
@@ -111,42 +115,52 @@ LOGZ_INLINE coefficients<S> coefficients_of(const slice_sum<S>& total, S top, ve
   return {all(high[0]), all(low[0]), all(S(1))};
 }
 
-/// A slice of no more numbers than two vectors, side by side: the same as below without its loops. False, and nothing
-/// done, where the maximum is not an ordinary number.
-template <class S, forward_op Op>
-LOGZ_INLINE bool two_vectors(const S* x, S* out, ptrdiff_t n) {
+/// A slice in `Pairs` pairs of vectors: the same as below without its loops. False, and nothing done, where the maximum is
+/// not an ordinary number.
+template <class S, forward_op Op, int Pairs>
+LOGZ_INLINE bool slice_in_registers(const S* x, S* out, ptrdiff_t n) {
   constexpr ptrdiff_t w = width<S>;
   constexpr terms which = summed<Op>;
-  constexpr span<S> with = span_of<S, Op>;
   const vec<S> least = all(-std::numeric_limits<S>::infinity());
-  const vec<S> first = load_up_to(x, n, least), second = load_up_to(x + w, n - w, least);
-  const S top = max_of_lanes<S>(larger<vec<S>>(second, larger<vec<S>>(first, least)));
-  if (!(top < range<S>::limit && top > -range<S>::limit)) return false;
-  const vec<S> exponent = exponent_for<S>(all(top), with.bias);
-  vec<S> a = first, b = second, tops = least;
-  if constexpr (which == terms::others) {
-    set_aside_in_order<S>(tops, a);
-    set_aside_in_order<S>(tops, b);
+  vec<S> v[2 * Pairs], top = load_up_to(x, n, least);
+  v[0] = top;
+  LOGZ_UNROLL for (int i = 1; i < 2 * Pairs; ++i) {
+    v[i] = load_up_to(x + i * w, n - i * w, least);
+    top = larger<vec<S>>(v[i], top);
   }
-  split_pairs<S>(a, b, every_lane<S>{});
-  lane_sum<S> pairs;
-  clear(pairs);
-  add_exp<S, which>(pairs, exponent, all<S>(top - with.reach), a, b);
+  top = max_in_lanes<S>(top);
+  if (!(top[0] < range<S>::limit && top[0] > -range<S>::limit)) return false;
+  const vec<S> exponent = exponent_for<S>(top, span_of<S, Op>.bias), floor = floor_for<S>(exponent);
   slice_sum<S> total;
-  add_pairs<which>(total, pairs, (n + 1) / 2);
-  flush(total);
+  vec<S> tops = opaque_vector(least);  // max(., -inf) is two instructions
+  LOGZ_UNROLL for (int i = 0; i < 2 * Pairs; i += 2) {
+    vec<S> a = v[i], b = v[i + 1];
+    split_pairs<S>(a, b, every_lane<S>{});
+    if constexpr (which == terms::others) set_aside_in_order<S>(tops, a, b);
+    lane_sum<S> pairs;
+    clear(pairs);
+    add_exp<S, which>(pairs, exponent, floor, a, b);
+    add_pairs<which>(total, pairs, ((n + 1) >> 1) - i / 2 * w);
+    if ((i + 2) * w % flush_step == 0 || i + 2 == 2 * Pairs) flush(total);
+    if constexpr (which == terms::all) {
+      join_pairs<S>(a, b, every_lane<S>{});
+      v[i] = a;
+      v[i + 1] = b;
+    }
+  }
   const coefficients<S> c = coefficients_of<which>(total, top, exponent);
   if constexpr (Op == forward_op::logsumexp) {
     *out = S(c.high[0] + c.low[0]);
-  } else if constexpr (which == terms::all) {
-    join_pairs<S>(a, b, every_lane<S>{});
-    store_up_to(out, n, map<S, Op>(a, c));
-    store_up_to(out + w, n - w, map<S, Op>(b, c));
   } else {
-    store_up_to(out, n, map<S, Op>(first, c));
-    store_up_to(out + w, n - w, map<S, Op>(second, c));
+    LOGZ_UNROLL for (int i = 0; i < 2 * Pairs; ++i) store_up_to(out + i * w, n - i * w, map<S, Op>(v[i], c));
   }
   return true;
+}
+/// False, and nothing done, for longer slices too.
+template <class S, forward_op Op>
+bool short_slice(const S* x, S* out, ptrdiff_t n) {
+  if (n <= 2 * width<S>) return slice_in_registers<S, Op, 1>(x, out, n);
+  return n <= 4 * width<S> && slice_in_registers<S, Op, 2>(x, out, n);
 }
 
 template <class S, forward_op Op>
@@ -183,11 +197,8 @@ void one_short_slice(const forward_call<S>& call, ptrdiff_t slice) {
   for (ptrdiff_t l = 0; l < n; l += chunk) {
     vec<S> a = opaque_vector(load_up_to(from + l, n - l, all(-infinity)) - z.shift);
     vec<S> b = opaque_vector(load_up_to(from + l + w, n - l - w, all(-infinity)) - z.shift);
-    if constexpr (which == terms::others) {
-      set_aside_in_order<S>(tops, a);
-      set_aside_in_order<S>(tops, b);
-    }
     split_pairs<S>(a, b, every_lane<S>{});
+    if constexpr (which == terms::others) set_aside_in_order<S>(tops, a, b);
     clear(z.sum);
     add_exp<S, which>(z.sum, z.exponent, z.floor, a, b);
     if constexpr (which == terms::all) {
@@ -199,7 +210,7 @@ void one_short_slice(const forward_call<S>& call, ptrdiff_t slice) {
     if (which == terms::others && ((l + chunk) % flush_step == 0 || l + chunk >= n)) flush(total);
   }
   const S top = reference - z.shift[0];
-  coefficients<S> with = coefficients_of<which>(total, top, z.exponent);
+  coefficients<S> with = coefficients_of<which>(total, all(top), z.exponent);
   if constexpr (Op == forward_op::logsumexp) {
     *out = log_z(x, n, call.x_length, top, z.shift[0], with.high[0], with.low[0]);
     return;
@@ -230,8 +241,8 @@ void few_short_slices(const forward_call<S>& call) {
   const bool plain = Op != forward_op::logsumexp_backward && side_by_side && !call.negate;
   for (ptrdiff_t i = 0; i < call.count; ++i) {
     if constexpr (Op != forward_op::logsumexp_backward) {
-      if (plain && call.length <= 2 * width<S> &&
-          two_vectors<S, Op>(call.x + i * call.x_slice, call.out + i * call.out_slice, call.length)) {
+      if (plain &&
+          short_slice<S, Op>(call.x + i * call.x_slice, call.out + i * call.out_slice, call.length)) {
         continue;
       }
     }

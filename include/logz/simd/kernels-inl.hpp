@@ -8,6 +8,7 @@
 #include "float_in_double-inl.hpp"
 #endif
 #include "partition-inl.hpp"
+#include "log_z-inl.hpp"
 #include "contiguous-inl.hpp"
 #include "loss-inl.hpp"
 #include "shares-inl.hpp"

@@ -70,7 +70,7 @@ LOGZ_INLINE relative_partition relative_to_top(const float*, const float*, const
                                                const double* top_exp) {
   const vec<double> none = {}, top = load(top_exp), others = load(sum);
   const vec<double> inverse = 1.0 / (top + others);
-  return {{log1p(others / top), none}, {inverse, none}, others * inverse};
+  return {{log_excess(others, top), none}, {inverse, none}, others * inverse};
 }
 LOGZ_INLINE relative_partition relative_to_top(const double* at_top, const double* exponent,
                                                const double* sum, const double* rest) {
@@ -121,11 +121,10 @@ LOGZ_INLINE void store_coefficients(double* high, double* low, const lane_sum<do
 /// exp of the targets' logits, as the sums have it.
 template <class S, int Count>
 LOGZ_INLINE void find_target_exps(const group<S, Count>& g, loss_group<S, Count>& lg, ptrdiff_t count) {
-  constexpr S reach = range<S>::for_loss_gradient.reach;
   for (ptrdiff_t i = 0; i < count; i += width<S>) {
     const vec<S> logit = opaque_vector(load(lg.logit + i) - load(g.shift + i));
-    store(lg.target_exp + i,
-          value(exp_parts(larger<vec<S>>(load(g.top + i) - reach, logit), load(g.exponent + i))));
+    const vec<S> exponent = load(g.exponent + i);
+    store(lg.target_exp + i, value(exp_parts(larger<vec<S>>(floor_for<S>(exponent), logit), exponent)));
   }
 }
 

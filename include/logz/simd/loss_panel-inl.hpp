@@ -63,16 +63,12 @@ void inspect_blocks(panel<S, Op>& p, bool prepared) {
   }
 }
 
-/// Prepares a block of exps for the map; with shares the block becomes the gradient: true.
+/// A block of exps becomes the gradient.
 template <class S, forward_op Op>
-bool map_columns(panel<S, Op>& p, const window& at) {
+void map_columns(panel<S, Op>& p, const window& at) {
   const loss_terms<S>& terms = *p.call().loss;
-  const bool shared = terms.has_shares();
   for (ptrdiff_t i = 0; i < p.lanes; i += width<S>) {
     const coefficients<S> with = coefficients_at(p.g, i);
-    if (any<S>(bits<S>(magnitude<S>(with.high) >= range<S>::small_slope)))
-      clear_floor(p.x + i, at.length * p.lanes - i, p.lanes, p.z[i / width<S>]);
-    if (!shared) continue;
     S probable[width<S>], common[width<S>];
     for (ptrdiff_t k = 0; k < width<S>; ++k) {
       const share_slopes<S> slopes =
@@ -84,7 +80,6 @@ bool map_columns(panel<S, Op>& p, const window& at) {
                   terms.weight == nullptr ? nullptr : terms.weight + at.start, at.length, p.lanes, with,
                   load(probable), load(common));
   }
-  return shared;
 }
 
 /// The gradients at the targets, and those that are 0.

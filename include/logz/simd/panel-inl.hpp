@@ -339,7 +339,8 @@ void one_panel(panel<S, Op>& p, bool streams) {
       if constexpr (keeps_exps(which)) sum_columns(p, at.length);  // exp once more
     }
     if constexpr (is_loss<Op>) {
-      if (map_columns(p, at)) {
+      if (call.loss->has_shares()) {
+        map_columns(p, at);
         write_panel<S, Op>(p, at, streams, unchanged{});
         continue;
       }

@@ -5,40 +5,39 @@
 
 namespace LOGZ_TARGET {
 
-/// A slice's exponentials are stored times 2^bias. Numbers down to `reach` below the reference are normal then:
-/// bias - 1.4427 reach >= -124 (-1000). The reference may be a maximum of samples: up to `headroom` above it nothing
-/// changes but the power of two.
+/// A slice's exponentials are stored times 2^bias. The reference may be a maximum of samples: up to `headroom` above it
+/// nothing changes but the power of two.
 template <class S>
 struct span {
-  S bias, reach, headroom;
+  S bias, headroom;
 };
 
-/// With n <= 2^24 numbers: softmax needs exp(-reach) under half of the smallest subnormal, and
-/// Z <= n · 2^bias · exp(headroom) <= 2^100 (2^967), so that 1 / Z's low part is not rounded any further; a logarithm
-/// needs n · exp(-reach) below the smallest subnormal; the gradient of logsumexp has a factor that may bring up what is
-/// small, and no headroom, as its reference is given; the gradient of a loss has both, Z <= 2^123 (2^1011). With
-/// reach as in both gradients an exp is 2^-123.5 (2^-975.5) at least: below small_slope its product with 1 / Z and a
-/// factor is no number, above it what stands for -∞ has to be cleared.
+/// Stored exponentials below 2^-126 (2^-1022) are lost, -∞ becomes exactly 0. With n <= 2^24 numbers: softmax needs what
+/// is lost under half of the smallest subnormal, and Z <= n · 2^bias · exp(headroom) <= 2^100 (2^967), so that 1 / Z's low
+/// part is not rounded any further; a logarithm needs n times what is lost below the smallest subnormal; the gradient of
+/// logsumexp has a factor that may bring up what is small, and no headroom, as its reference is given; the gradient of a
+/// loss has both, Z <= 2^123 (2^1011).
 template <class S>
 struct range;
 template <>
 struct range<float> {
-  static constexpr span<float> for_softmax = {32, 108, 30};
-  static constexpr span<float> for_log = {50, 120, 40};
-  static constexpr span<float> for_gradient = {64, 130, 0};
-  static constexpr span<float> for_loss_gradient = {64, 130, 24};
-  static constexpr float small_slope = 0x1p-27f;
+  static constexpr span<float> for_softmax = {32, 30};
+  static constexpr span<float> for_log = {50, 40};
+  static constexpr span<float> for_gradient = {64, 0};
+  static constexpr span<float> for_loss_gradient = {64, 24};
+  /// exp · 2^-no_power is 0: of a table's entry no bit is left, or it rounds to 0.
+  static constexpr float no_power = has_fma ? 127 : 160;
   static constexpr float limit =
       16384;  // from here on the maximum itself is subtracted first: exact by Sterbenz
   static constexpr float rounding = 0x1.8p23f;
 };
 template <>
 struct range<double> {
-  static constexpr span<double> for_softmax = {128, 780, 500};
+  static constexpr span<double> for_softmax = {128, 500};
   static constexpr span<double> for_log = for_softmax;
-  static constexpr span<double> for_gradient = {900, 1300, 0};
-  static constexpr span<double> for_loss_gradient = {900, 1300, 60};
-  static constexpr double small_slope = 0x1p-100;
+  static constexpr span<double> for_gradient = {900, 0};
+  static constexpr span<double> for_loss_gradient = {900, 60};
+  static constexpr double no_power = 1023;
   static constexpr double limit = 4096;
   static constexpr double rounding = 0x1.8p52;
 };
@@ -83,12 +82,17 @@ LOGZ_INLINE vec<double> error_of_product(vec<double> a, vec<double> b, vec<doubl
   return magnitude<double>(error) < std::numeric_limits<double>::infinity() ? error : vec<double>{};
 }
 
-/// bias - k.
+/// bias - k; not finite where top is not, so that every exp is NaN.
 template <class S>
 LOGZ_INLINE vec<S> exponent_for(vec<S> top, S bias) {
-  const vec<S> k =
-      opaque_vector(fma(top, all<S>(S(1.4426950408889634)), all(range<S>::rounding))) - range<S>::rounding;
-  return magnitude<S>(top) < range<S>::limit ? bias - k : all(bias);
+  const vec<S> k = opaque_vector(fma(top, all<S>(S(1.4426950408889634)), all(range<S>::rounding)));
+  return (bias + range<S>::rounding) - k;
+}
+/// The number whose exp · 2^exponent is 0; all below count as it.
+template <class S>
+LOGZ_INLINE vec<S> floor_for(vec<S> exponent) {
+  constexpr S ln2 = S(0.6931471805599453);
+  return fma(exponent, all<S>(-ln2), all<S>(-ln2 * range<S>::no_power));
 }
 
 /// What is known of a vector of slices, or of one slice in the lanes of a vector.
@@ -118,7 +122,7 @@ LOGZ_INLINE void set_reference(partition<S>& z, vec<S> reference, const span<S>&
   z.shift = size < std::numeric_limits<S>::infinity() ? far : vec<S>{};
   const vec<S> near = reference - z.shift;
   z.exponent = exponent_for<S>(near, with.bias);
-  z.floor = near - with.reach;
+  z.floor = floor_for<S>(z.exponent);
   z.ceiling = near + with.headroom;
 }
 
@@ -144,13 +148,22 @@ LOGZ_INLINE bool is_far(const partition<S>& z) {
 inline constexpr ptrdiff_t most_samples = 16;
 LOGZ_INLINE ptrdiff_t sample_step(ptrdiff_t n) { return (n + most_samples - 1) / most_samples; }
 
-/// What is left to sum of a vector once one number at the maximum has been set aside: `aside` holds the largest
-/// so far in every lane, and gives way to a larger one.
+/// a becomes the smaller of each two, b the larger; NaN stays in one of them. Opaque: GCC takes one comparison and two
+/// selections otherwise.
 template <class S>
-LOGZ_INLINE void set_aside(vec<S>& aside, vec<S>& x) {
-  const vec<S> smaller_one = smaller<vec<S>>(aside, x);
-  aside = larger<vec<S>>(x, aside);
-  x = smaller_one;
+LOGZ_INLINE void sort_pairs(vec<S>& a, vec<S>& b) {
+  const vec<S> smaller_one = opaque_vector(smaller<vec<S>>(b, a));
+  b = larger<vec<S>>(opaque_vector(a), b);
+  a = smaller_one;
+}
+/// What is left to sum of two vectors once one number at the maximum has been set aside: `aside` holds the largest
+/// so far in every lane, NaN ignored, and gives way to a larger one.
+template <class S>
+LOGZ_INLINE void set_aside(vec<S>& aside, vec<S>& a, vec<S>& b) {
+  const vec<S> largest = larger<vec<S>>(b, larger<vec<S>>(a, aside));
+  sort_pairs<S>(a, b);
+  b = smaller<vec<S>>(aside, b);
+  aside = largest;
 }
 
 /// Adds exp of two vectors to the sum; for softmax the rounded exps take their place.
@@ -177,14 +190,10 @@ LOGZ_INLINE void take(lane_sum<S>& sum, vec<S>& top, vec<S>& aside, vec<S> expon
     a = value(exp_parts(larger(floor, a), exponent));
     b = value(exp_parts(larger(floor, b), exponent));
     vec<S> a_left = a, b_left = b;
-    set_aside<S>(aside, a_left);
-    set_aside<S>(aside, b_left);
+    set_aside<S>(aside, a_left, b_left);
     add_rounded(sum, a_left, b_left);
   } else {
-    if constexpr (Which == terms::others) {
-      set_aside<S>(top, a);
-      set_aside<S>(top, b);
-    }
+    if constexpr (Which == terms::others) set_aside<S>(top, a, b);
     add_exp<S, Which>(sum, exponent, floor, a, b);
   }
 }
@@ -193,6 +202,30 @@ LOGZ_INLINE void take(lane_sum<S>& sum, vec<S>& top, vec<S>& aside, vec<S> expon
 LOGZ_INLINE void store_totals(const lane_sum<float>& sum, double* total, double*) {
   store(total, sum.first);
   store(total + width<double>, sum.second);
+}
+
+LOGZ_INLINE void store_totals(const lane_sum<double>& sum, double* total, double* rest) {
+  store(total, sum.high);
+  store(rest, sum.low);
+}
+
+LOGZ_INLINE void total_of_lanes(const lane_sum<float>& sum, double& total, double& rest) {
+  total = total_of(sum.first + sum.second);
+  rest = 0;
+}
+LOGZ_INLINE void total_of_lanes(const lane_sum<double>& sum, double& total, double& rest) {
+  double lane[width<double>];
+  double lane_rest[width<double>];
+  store_totals(sum, lane, lane_rest);
+  for (ptrdiff_t half = width<double> / 2; half > 0; half /= 2) {
+    for (ptrdiff_t i = 0; i < half; ++i) {
+      const twofold both = sum_of(lane[i], lane[i + half]);
+      lane[i] = both.high;
+      lane_rest[i] += lane_rest[i + half] + both.low;
+    }
+  }
+  total = lane[0];
+  rest = lane_rest[0];
 }
 
 template <class S>
@@ -227,163 +260,6 @@ LOGZ_INLINE void fill(group<S, Count>& g, ptrdiff_t lane) {
   g.exponent[lane] = 0;
   g.sum[lane] = 1;
   g.rest[lane] = 0;
-}
-
-/// log(1 + s) to 2^-34 of itself; NaN stays NaN.
-LOGZ_INLINE vec<double> log1p(vec<double> s) {
-  const vec<double> y = opaque_vector(1.0 + s);
-  const vec<double> lost = s - opaque_vector(y - 1.0);  // over y, but where it counts y is near 1
-  constexpr std::uint64_t root_half = 0x3fe6a09e667f3bcd;
-  const bits<double> k = (bits<double>(y) - root_half) >> 52;
-  const vec<double> m = vec<double>(bits<double>(y) - (k << 52));
-  const vec<double> k_ln2 = opaque_vector(vec<double>(k | 0x4330000000000000) - 0x1p52) * 0.6931471805599453;
-  const vec<double> f = (m - 1.0) / (m + 1.0);
-  const vec<double> z = f * f;
-  // z <= 0.0295: the next term, z^6 / 13, is 2^-34.
-  const vec<double> tail = z * (1.0 / 3 + z * (1.0 / 5 + z * (1.0 / 7 + z * (1.0 / 9 + z * (1.0 / 11)))));
-  return k_ln2 + (2.0 * f + (2.0 * f * tail + lost));
-}
-
-/// 1 / Z as high + low, for a vector of doubles at a time.
-LOGZ_INLINE void invert(const double* sum, const double*, float* high, float* low) {
-  const vec<double> inverse = 1.0 / load(sum), rounded = rounded_to_float(inverse);
-  narrow(high, rounded);
-  narrow(low, inverse - rounded);
-}
-
-/// exp(top) · 2^exponent of a vector of slices, unrounded, in double; doubles have theirs where they are needed.
-LOGZ_INLINE void store_top_exps(vec<float> top, vec<float> exponent, double* to) {
-  const parts<float> e = exp_parts(top, exponent);
-  store(to, first_of(e));
-  store(to + width<double>, second_of(e));
-}
-LOGZ_INLINE void store_top_exps(vec<double>, vec<double>, double*) {}
-
-/// log Z = top + log1p(others / exp(top)) as high + low: high is log Z rounded, low the rest of it, found from the
-/// terms so that it keeps its digits where high is the maximum itself.
-LOGZ_INLINE void find_log(const float* at_top, const float*, const double* sum, const double* top_exp,
-                          float* high, float* low) {
-  const vec<double> top = widen(at_top);
-  const vec<double> excess = log1p(load(sum) / load(top_exp));
-  const vec<double> rounded = rounded_to_float(top + excess);
-  narrow(high, rounded);
-  narrow(low, opaque_vector(top - rounded) + excess);
-}
-
-LOGZ_INLINE void store_totals(const lane_sum<double>& sum, double* total, double* rest) {
-  store(total, sum.high);
-  store(rest, sum.low);
-}
-
-/// a / b to about 2^-100.
-LOGZ_INLINE lane_sum<double> quotient(const lane_sum<double>& a, const lane_sum<double>& b) {
-  const vec<double> q = opaque_vector(a.high / b.high);
-  const vec<double> product = opaque_vector(q * b.high);
-  const vec<double> rest = opaque_vector(a.high - product) - error_of_product(q, b.high, product);
-  return {q, (rest + (a.low - q * b.low)) / b.high};
-}
-
-/// log(1 + s), s >= 0, to about 2^-60 of itself; NaN stays NaN: the table is entered by m's bits, always in range.
-///
-/// 1 + s = 2^k · m; with c near 1 / m from the table, log m = -log c + log(1 + r), r = m c - 1, |r| < 1 / 128.
-LOGZ_INLINE lane_sum<double> log1p(const lane_sum<double>& s) {
-  vec<double> y_rest = s.low;
-  const vec<double> y = two_sum<vec<double>>(all(1.0), s.high, y_rest);
-  constexpr std::uint64_t root_half = 0x3fe6a09e667f3bcd;
-  const bits<double> k = (bits<double>(y) - root_half) >> 52;
-  const vec<double> m = vec<double>(bits<double>(y) - (k << 52));
-  const vec<double> down = vec<double>((1023 - k) << 52);  // 2^-k
-  const vec<double> power = opaque_vector(vec<double>(k | 0x4330000000000000) - 0x1p52);
-  std::uint64_t entry[width<double>];
-  double c[width<double>], high[width<double>], low[width<double>];
-  store(reinterpret_cast<double*>(entry), opaque_vector(m * 128.0 + 0x1p52));
-  for (ptrdiff_t i = 0; i < width<double>; ++i) {
-    const log_entry& at = log_table[(entry[i] & 0xff) - first_log_entry];
-    c[i] = at.c;
-    high[i] = at.high;
-    low[i] = at.low;
-  }
-  // c has 10 bits and the upper part of m 26: their product is exact.
-  const vec<double> upper = vec<double>(bits<double>(m) & 0xfffffffff8000000);
-  const vec<double> reciprocal = load(c);
-  vec<double> r_rest = {};
-  const vec<double> r = two_sum<vec<double>>(
-      opaque_vector(opaque_vector(upper * reciprocal) - 1.0),
-      opaque_vector(opaque_vector(m - upper) * reciprocal + y_rest * down * reciprocal), r_rest);
-  // -r²/2 + r³/3 - ...: at most 2^-8 of r, so its rounding does not count; the next term is 2^-59 of r.
-  const vec<double> tail =
-      r * r *
-      (-1.0 / 2 +
-       r * (1.0 / 3 + r * (-1.0 / 4 + r * (1.0 / 5 + r * (-1.0 / 6 + r * (1.0 / 7 + r * (-1.0 / 8)))))));
-  constexpr double ln2_high = 0x1.62e42fefa3p-1;  // 41 bits: its product with k is exact
-  constexpr double ln2_low = 0x1.3de6af278ece6p-42;
-  vec<double> rest = power * ln2_low + load(low) + (r_rest + tail);
-  const vec<double> base = two_sum<vec<double>>(opaque_vector(power * ln2_high), load(high), rest);
-  const vec<double> sum = two_sum<vec<double>>(base, r, rest);
-  vec<double> lost = {};
-  const vec<double> total = two_sum<vec<double>>(sum, rest, lost);
-  return {total, lost};
-}
-
-LOGZ_INLINE void invert(const double* sum, const double* rest, double* high, double* low) {
-  const lane_sum<double> one = {all(1.0), vec<double>{}};
-  const lane_sum<double> inverse = quotient(one, {load(sum), load(rest)});
-  store(high, inverse.high);
-  store(low, inverse.low);
-}
-/// exp(x) · 2^exponent, its two parts added without error.
-LOGZ_INLINE lane_sum<double> exp_as_sum(vec<double> x, vec<double> exponent) {
-  const parts<double> e = exp_parts(x, exponent);
-  const vec<double> product = e.t * e.p;
-  const vec<double> joined = opaque_vector(e.t + product);
-  return {joined, product - opaque_vector(joined - e.t)};
-}
-LOGZ_INLINE void find_log(const double* at_top, const double* exponent, const double* sum, const double* rest,
-                          double* high, double* low) {
-  const vec<double> top = load(at_top);
-  const lane_sum<double> one = exp_as_sum(top, load(exponent));
-  const lane_sum<double> excess = log1p(quotient({load(sum), load(rest)}, one));
-  vec<double> lost = excess.low;
-  store(high, two_sum<vec<double>>(top, excess.high, lost));
-  store(low, lost);
-}
-
-template <class S, int Count>
-LOGZ_INLINE void find_top_exps(group<S, Count>& g, ptrdiff_t count) {
-  for (ptrdiff_t i = 0; i < count; i += width<S>)
-    store_top_exps(load(g.top + i), load(g.exponent + i), g.rest + i);
-}
-
-/// The coefficients of a group's first `count` slices: 1 / Z, or log Z where one number was left out of the sum.
-template <terms Which, class S, int Count>
-LOGZ_INLINE void finish(group<S, Count>& g, ptrdiff_t count) {
-  if (Which != terms::all) find_top_exps(g, count);
-  for (ptrdiff_t i = 0; i < count; i += width<double>) {
-    if constexpr (Which == terms::all) {
-      invert(g.sum + i, g.rest + i, g.high + i, g.low + i);
-    } else {
-      find_log(g.top + i, g.exponent + i, g.sum + i, g.rest + i, g.high + i, g.low + i);
-    }
-  }
-}
-
-LOGZ_INLINE void total_of_lanes(const lane_sum<float>& sum, double& total, double& rest) {
-  total = total_of(sum.first + sum.second);
-  rest = 0;
-}
-LOGZ_INLINE void total_of_lanes(const lane_sum<double>& sum, double& total, double& rest) {
-  double lane[width<double>];
-  double lane_rest[width<double>];
-  store_totals(sum, lane, lane_rest);
-  for (ptrdiff_t half = width<double> / 2; half > 0; half /= 2) {
-    for (ptrdiff_t i = 0; i < half; ++i) {
-      const twofold both = sum_of(lane[i], lane[i + half]);
-      lane[i] = both.high;
-      lane_rest[i] += lane_rest[i + half] + both.low;
-    }
-  }
-  total = lane[0];
-  rest = lane_rest[0];
 }
 
 }  // namespace LOGZ_TARGET

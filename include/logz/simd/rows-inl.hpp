@@ -118,7 +118,7 @@ void row_remake(partition<S> z, const forward_call<S>& call, const S* x, S* to, 
     row_sum<S, keeps_exps(summed<Op>) ? summed<Op> : terms::all>(z, prepared ? call.scratch : x + l, n,
                                                                  call.scratch);
     if constexpr (is_loss<Op>) {
-      write_slopes<S>(z, call.scratch, to + l, n, with, slopes.from(l), streams);
+      write_slopes<S>(call.scratch, to + l, n, with, slopes.from(l), streams);
     } else {
       row_map<S, Op>(call.scratch, to + l, n, with, streams);
     }
@@ -139,7 +139,7 @@ void write_loss_row(const loss_group<S, Count>& lg, ptrdiff_t r, const partition
   const share_slopes<S> slopes =
       slopes_of(terms, row_of_probabilities(terms, sample), terms.upstream == nullptr ? 1.0 : lg.above[r]);
   if (kept != nullptr) {
-    write_slopes<S>(z, kept, out, call.length, with, slopes, false);
+    write_slopes<S>(kept, out, call.length, with, slopes, false);
   } else {
     row_remake<S, Op>(z, call, call.x + sample * call.x_slice, out, with, prepared, streams, slopes);
   }
@@ -212,7 +212,6 @@ void rows(const forward_call<S>& call) {
       if constexpr (Op == forward_op::cross_entropy) continue;
       coefficients<S> with = {all(g.high[r]), all(g.low[r]), all(S(1))};
       if constexpr (which == terms::kept) {
-        if (keep) set_reference<S>(z, all(g.shift[r] + g.top[r]), span_of<S, Op>);
         write_loss_row<S, Op>(lg, r, z, call, i + r, kept[r], with, prepared, streams);
         continue;
       }

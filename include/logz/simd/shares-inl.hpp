@@ -301,22 +301,10 @@ void column_slopes(S* e, const S* t, const S* w, ptrdiff_t n, ptrdiff_t lanes, c
   }
 }
 
-/// 0 for every exp of a number at or below the floor, in a row (step = width) or down a column of a panel.
+/// The gradient of n exps.
 template <class S>
-void clear_floor(S* e, ptrdiff_t n, ptrdiff_t step, const partition<S>& z) {
-  const vec<S> least = value(exp_parts(z.floor, z.exponent));
-  for (ptrdiff_t l = 0; l < n; l += step) {
-    const vec<S> v = load_up_to(e + l, n - l, vec<S>{});
-    store_up_to(e + l, n - l, v <= least ? vec<S>{} : v);
-  }
-}
-
-/// The gradient of n exps, cleared where -∞ would show.
-template <class S>
-void write_slopes(const partition<S>& z, S* e, S* to, ptrdiff_t n, const coefficients<S>& with,
-                  const share_slopes<S>& slopes, bool streams) {
-  const S largest = with.high[0];
-  if (!(largest < range<S>::small_slope && largest > -range<S>::small_slope)) clear_floor(e, n, width<S>, z);
+void write_slopes(const S* e, S* to, ptrdiff_t n, const coefficients<S>& with, const share_slopes<S>& slopes,
+                  bool streams) {
   if (slopes.any) {
     row_slopes(e, to, n, with, slopes);
   } else {

@@ -23,7 +23,8 @@ struct lane_sum<double> {
 
 LOGZ_INLINE vec<double> value(const parts<double>& e) { return fma(e.t, e.p, e.t); }
 
-LOGZ_INLINE void clear(lane_sum<float>& sum) { sum = {vec<double>{}, vec<double>{}, vec<float>{}}; }
+/// -0: the compiler leaves out what is added to it.
+LOGZ_INLINE void clear(lane_sum<float>& sum) { sum = {all(-0.0), all(-0.0), all(-0.0f)}; }
 LOGZ_INLINE void clear(lane_sum<double>& sum) { sum = {vec<double>{}, vec<double>{}}; }
 
 /// a + b and what its rounding lost (Knuth's TwoSum).

@@ -110,14 +110,18 @@ template <class S, std::size_t Block, std::size_t... I>
 LOGZ_INLINE vec<S> exchange_blocks(vec<S> v, std::index_sequence<I...>) {
   return select<S>(v, v, std::index_sequence<(I ^ Block)...>{});
 }
-/// The largest of all lanes.
+/// The largest of all lanes, in every lane.
 template <class S, std::size_t Block = width<S> / 2>
-LOGZ_INLINE S max_of_lanes(vec<S> v) {
+LOGZ_INLINE vec<S> max_in_lanes(vec<S> v) {
   if constexpr (Block == 0) {
-    return v[0];
+    return v;
   } else {
-    return max_of_lanes<S, Block / 2>(larger<vec<S>>(v, exchange_blocks<S, Block>(v, every_lane<S>{})));
+    return max_in_lanes<S, Block / 2>(larger<vec<S>>(v, exchange_blocks<S, Block>(v, every_lane<S>{})));
   }
+}
+template <class S>
+LOGZ_INLINE S max_of_lanes(vec<S> v) {
+  return max_in_lanes<S>(v)[0];
 }
 /// The sum of all lanes.
 template <std::size_t Block = width<double> / 2>
