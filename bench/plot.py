@@ -60,10 +60,10 @@ def heat_panel(axes, rows, lines, shapes, limit):
         for j, value in enumerate(values):
             if math.isnan(value):
                 continue
-            # Three digits, and never 1.00 for what is less.
             ratio = 2**value
-            shown = f"{ratio:.2f}" if ratio < 9.95 else f"{ratio:.1f}"
-            axes.text(j, i, shown, ha="center", va="center", color="white" if abs(value) > 0.65 * limit else "black",
+            # Never 1.00 for what is less.
+            shown = f"{min(ratio, 0.99):.2f}" if value < 0 else f"{ratio:.2f}" if ratio < 9.995 else f"{ratio:.1f}"
+            axes.text(j, i, shown, ha="center", va="center", color="white" if abs(value) > 0.6 * limit else "black",
                       weight="bold" if value < 0 else "normal")
             if value < 0:
                 axes.add_patch(Rectangle((j - 0.46, i - 0.44), 0.92, 0.88, fill=False, linewidth=1.4,
@@ -79,7 +79,7 @@ def heat_panel(axes, rows, lines, shapes, limit):
             axes.text(1.01, 1 - (sum(where) / len(where) + 0.5) / len(lines), layout, transform=axes.transAxes,
                       rotation=270, va="center")
             if where[0]:
-                axes.axhline(where[0] - 0.5, color="white", linewidth=4)
+                axes.axhline(where[0] - 0.5, color="white", linewidth=4, zorder=0.5)
     return mesh
 
 
@@ -87,7 +87,7 @@ def draw_ratios(rows, about, directory):
     rows = [row for row in rows if row["ratio"]]
     if not rows:
         return
-    limit = 3
+    limit = 2
     shapes = sorted(unique(rows, "shape"), key=lambda shape: (size(shape)[0] * size(shape)[1] > IN_CACHE,
                                                               size(shape)[1], size(shape)[0]))
     panels = []
