@@ -63,7 +63,7 @@ def heat_panel(axes, rows, lines, shapes, limit):
             ratio = 2**value
             # Never 1.00 for what is less.
             shown = f"{min(ratio, 0.99):.2f}" if value < 0 else f"{ratio:.2f}" if ratio < 9.995 else f"{ratio:.1f}"
-            axes.text(j, i, shown, ha="center", va="center", color="white" if abs(value) > 0.6 * limit else "black",
+            axes.text(j, i, shown, ha="center", va="center", color="white" if abs(value) > 0.5 * limit else "black",
                       weight="bold" if value < 0 else "normal")
             if value < 0:
                 axes.add_patch(Rectangle((j - 0.46, i - 0.44), 0.92, 0.88, fill=False, linewidth=1.4,
@@ -176,7 +176,7 @@ def draw_lengths(rows, about, directory):
     all_axes[0, 0].set_xticks([10, 100, 1000, 10000, 100000], ["10", "100", "1000", "10⁴", "10⁵"])
     figure.text(0.01, 1 - 0.16 / height, "Nanoseconds per element against the slices' length, float", size=11,
                 va="center")
-    figure.text(0.01, 1 - 0.36 / height, f"{subtitle(about)}; squares: matrices of more than 2²⁰ elements", va="center")
+    figure.text(0.01, 1 - 0.36 / height, f"{subtitle(about)}; lines: the largest matrix up to 2²⁰ elements; squares: larger ones", va="center")
     handles, labels = all_axes[0, 0].get_legend_handles_labels()
     figure.legend(handles, labels, loc="lower center", ncol=len(libraries), frameon=False)
     save(figure, directory, "length.svg")
