@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: MIT
-"""The plots of bench/compare, from its CSV: ratio.svg, a heat map of the ratio to the best peer, and length.svg, the time
-per element of every library against the slices' length. Text stays text."""
+"""The plots of bench/compare, from its CSV: ratio.svg, a heat map of the ratio to the best peer, and length.svg, the
+time per element of every library against the slices' length. Text stays text."""
 import csv
 import math
 import os
@@ -48,6 +48,12 @@ def save(figure, directory, file_name):
 def subtitle(about):
     keys = ("CPU", "target", "date")
     return ", ".join(about[key] for key in keys if about.get(key))
+
+
+def heading(figure, title, below):
+    height = figure.get_size_inches()[1]
+    figure.text(0.01, 1 - 0.16 / height, title, size=11, va="center")
+    figure.text(0.01, 1 - 0.36 / height, below, va="center")
 
 
 def heat_panel(axes, rows, lines, shapes, limit):
@@ -105,8 +111,8 @@ def draw_ratios(rows, about, directory):
     for axes, (scalar, chosen, lines) in zip(all_axes[:, 0], panels):
         mesh = heat_panel(axes, chosen, lines, shapes, limit)
         axes.set_title(scalar, loc="left", weight="bold", pad=4)
-    figure.text(0.01, 1 - 0.16 / total, "Speed of logz, in multiples of the fastest other library's", size=11, va="center")
-    figure.text(0.01, 1 - 0.36 / total, f"{subtitle(about)}; slices × length; in a red frame: slower", va="center")
+    heading(figure, "Speed of logz, in multiples of the fastest other library's",
+            f"{subtitle(about)}; slices × length; in a red frame: slower")
     bar = figure.add_axes([0.24, 0.42 / total, 0.5, 0.12 / total])
     steps = range(-limit, limit + 1)
     figure.colorbar(mesh, cax=bar, orientation="horizontal", extend="both", ticks=list(steps))
@@ -156,10 +162,11 @@ def draw_lengths(rows, about, directory):
     libraries.append(("copy", "copy_ns"))
     functions = [function for function in LENGTH_FUNCTIONS if function in unique(rows, "function")]
     layouts = [layout for layout in LAYOUTS if layout in unique(rows, "layout")]
-    figure, all_axes = plt.subplots(len(layouts), len(functions), figsize=(WIDTH, 0.9 + 2.35 * len(layouts)), sharex=True,
-                                    sharey=True, squeeze=False)
-    height = figure.get_size_inches()[1]
-    figure.subplots_adjust(left=0.065, right=0.99, top=1 - 0.75 / height, bottom=0.75 / height, wspace=0.08, hspace=0.15)
+    height = 0.9 + 2.35 * len(layouts)
+    figure, all_axes = plt.subplots(len(layouts), len(functions), figsize=(WIDTH, height), sharex=True, sharey=True,
+                                    squeeze=False)
+    figure.subplots_adjust(left=0.065, right=0.99, top=1 - 0.75 / height, bottom=0.75 / height, wspace=0.08,
+                           hspace=0.15)
     for layout, line in zip(layouts, all_axes):
         for function, axes in zip(functions, line):
             length_panel(axes, [r for r in rows if (r["function"], r["layout"]) == (function, layout)], libraries)
@@ -174,9 +181,8 @@ def draw_lengths(rows, about, directory):
     all_axes[0, 0].set_yticks(shown, [f"{tick:g}" for tick in shown])
     all_axes[0, 0].minorticks_off()
     all_axes[0, 0].set_xticks([10, 100, 1000, 10000, 100000], ["10", "100", "1000", "10⁴", "10⁵"])
-    figure.text(0.01, 1 - 0.16 / height, "Nanoseconds per element against the slices' length, float", size=11,
-                va="center")
-    figure.text(0.01, 1 - 0.36 / height, f"{subtitle(about)}; lines: the largest matrix up to 2²⁰ elements; squares: larger ones", va="center")
+    heading(figure, "Nanoseconds per element against the slices' length, float",
+            f"{subtitle(about)}; lines: the largest matrix up to 2²⁰ elements; squares: larger ones")
     handles, labels = all_axes[0, 0].get_legend_handles_labels()
     figure.legend(handles, labels, loc="lower center", ncol=len(libraries), frameon=False)
     save(figure, directory, "length.svg")
