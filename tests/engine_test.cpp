@@ -76,7 +76,8 @@ void check(const form& f) {
   logz::detail::loss_terms<T> terms{};
   terms.target = targets.data();
   terms.weight_sum = 5;
-  terms.hit = terms.scale = 1;
+  terms.hit = 1;
+  terms.set_scales(1, 0);
   terms.loss = losses.data();
   const auto check_losses = [&] {
     for (std::size_t n = 0; n < count; ++n)

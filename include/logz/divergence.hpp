@@ -40,7 +40,7 @@ template <class X>
 /// @return        an expression of x's shape; its destination may be x itself.
 ///
 /// Special values: 0 where p = 0, for finite g; NaN throughout where the entropy is NaN.
-/// Accuracy: ≤ 6 ulp of the larger of g p (max x - x) and g p Σ p (max x - x).
+/// Accuracy: ≤ 4 ulp of the larger of g p (max x - x) and g p Σ p (max x - x).
 /// Memory: none for arguments in memory; otherwise as log_softmax.
 /// Errors: std::invalid_argument if the shapes differ or the destination cannot take them; nothing is
 /// written then.

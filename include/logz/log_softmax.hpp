@@ -14,7 +14,7 @@ LOGZ_NAMESPACE_BEGIN
 ///
 /// Special values: -∞ (a class that is out) stays -∞ and leaves the others alone; a slice of only -∞, or
 /// with +∞ or NaN, is NaN throughout; a single finite element gives 0; an empty slice stays empty.
-/// Accuracy: ≤ 2 ulp at any length, at the dominant class too.
+/// Accuracy: ≤ 1.5 ulp at any length, at the dominant class too.
 /// Memory: a scratch of 272 KiB per thread, made once, where a call needs more than the stack; beyond it no
 /// allocation for an argument in memory or a coefficient-wise expression; a destination that shares
 /// an argument's memory in another layout (shifted, transposed), or has none of its own (reverse()), costs a temporary.

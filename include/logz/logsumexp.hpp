@@ -41,7 +41,7 @@ template <class X>
 /// @return         an expression of x's shape; its destination may be x itself.
 ///
 /// Special values: 0 at -∞ elements and where lz = -∞, for finite g; NaN throughout where lz is +∞ or NaN.
-/// Accuracy: ≤ 6 ulp.
+/// Accuracy: ≤ 4 ulp.
 /// Memory: a scratch of 272 KiB per thread, made once, where a call needs more than the stack; beyond it no
 /// allocation for arguments in memory; otherwise as logsumexp.
 /// Errors: std::invalid_argument if the shapes differ or the destination cannot take them; nothing is

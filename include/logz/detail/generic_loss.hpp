@@ -151,10 +151,8 @@ void cross_entropy(const slice_shape& shape, const slices<const S>& x, const los
     const with_rest<C> total = z.total();
     const bool indices = terms.target != nullptr;
     const C above = terms.upstream_of(n);
-    const C own =
-        indices ? scaled_by_slope(terms, above, C(terms.hit * terms.weight_of(terms.target[n])), C(0)) : C(0);
-    const C common = indices ? scaled_by_slope(terms, above, terms.spread, terms.spread_rest)
-                             : scaled_by_slope(terms, above, C(1), C(0));
+    const C own = indices ? C(terms.scaled_hit * above * terms.weight_of(terms.target[n])) : C(0);
+    const C common = C(above * (indices ? terms.scaled_spread : terms.scale));
     compensated_sum<C> of_p;
     if (terms.has_shares()) add_product<S>(of_p, common, sample.shares(terms));
     if (!(terms.z_scale == C(0))) add_product<S>(of_p, C(C(2) * terms.z_scale * above), z.log_z());

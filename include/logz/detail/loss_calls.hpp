@@ -41,8 +41,7 @@ class loss_pass {
             const slices<const Loss>& upstream, loss_results<S>& results)
       : problem_(problem), probabilities_(probabilities), upstream_(upstream), results_(results) {
     terms_ = problem.terms();
-    terms_.scale = scale.loss;
-    terms_.z_scale = scale.z;
+    terms_.set_scales(scale.loss, scale.z);
     terms_.probability_length = probabilities.length_stride;
     terms_.probability_slice = probabilities.inner_stride;
     terms_.upstream_slice = upstream.inner_stride;

@@ -36,12 +36,23 @@ struct loss_terms {
   C spread_rest;       // what its rounding lost; of double
   C scale;
   C z_scale;
+  C scaled_hit;          // scale · hit
+  C scaled_spread;       // scale · (spread + spread_rest), rounded once
   const Loss* upstream;  // the gradient from above, of every sample; null: 1
   Index upstream_slice;
   C* loss;        // without z_loss
   C* log_z;       // null: not wanted
   Index* argmax;  // null: not wanted
 
+  void set_scales(const C& loss_scale, const C& square_scale) {
+    scale = loss_scale;
+    z_scale = square_scale;
+    scaled_hit = C(scale * hit);
+    compensated_sum<C> product;
+    add_product<S>(product, scale, spread);
+    product.add(C(scale * spread_rest));
+    scaled_spread = product.value();
+  }
   /// Seen from sample n on.
   loss_terms from(Index n) const {
     loss_terms t = *this;
@@ -62,17 +73,6 @@ struct loss_terms {
     return upstream == nullptr ? C(1) : static_cast<C>(upstream[sample * upstream_slice]);
   }
 };
-
-/// f · (factor + rest) with f = scale · above, rounded once; in the type of the numbers it is for.
-template <class S>
-compute_t<S> scaled_by_slope(const loss_terms<S>& terms, const compute_t<S>& above,
-                             const compute_t<S>& factor, const compute_t<S>& rest) {
-  using C = compute_t<S>;
-  const C f = opaque<C>(terms.scale * above), product = opaque<C>(f * factor);
-  if constexpr (!keeps_rest<S, C>) return product;
-  const C lost = C(product_error<C>(terms.scale, above, f) * factor + f * rest);
-  return C(product + C(product_error<C>(f, factor, product) + lost));
-}
 
 }  // namespace detail
 LOGZ_NAMESPACE_END

@@ -214,7 +214,7 @@ LOGZ_INLINE double slope_at(const loss_group<S, Count>& lg, ptrdiff_t i, const l
                             ptrdiff_t y) {
   const double above = terms.upstream == nullptr ? 1.0 : lg.above[i];
   const double weight = terms.weight == nullptr ? 1.0 : double(terms.weight[y]);
-  return terms.spread == 0 ? lg.slope[i] : lg.slope[i] - terms.scale * above * terms.spread * weight;
+  return terms.spread == 0 ? lg.slope[i] : lg.slope[i] - terms.scaled_spread * above * weight;
 }
 
 /// Nothing is asked of an ignored sample.

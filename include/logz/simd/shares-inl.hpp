@@ -156,8 +156,8 @@ LOGZ_INLINE void add_part(double& sum, double& rest, const part_factor& factor, 
                           double of_total) {
   const double product = opaque(factor.value * total), next = opaque(sum + product);
   if (sizeof(S) == 8 && is_finite(next)) {
-    rest += sum_error(sum, product, next) + product_error(factor.value, total, product) +
-            (factor.value * of_total + factor.rest * total);
+    rest += sum_error(sum, product, next) + (factor.value * of_total + factor.rest * total);
+    if (factor.value != 1) rest += product_error(factor.value, total, product);
   }
   sum = next;
 }
@@ -240,8 +240,7 @@ struct share_slopes {
 };
 template <class S>
 LOGZ_INLINE share_slopes<S> slopes_of(const loss_terms<S>& terms, const S* t, double above) {
-  return {terms.has_shares(), t, terms.weight, S(scaled_by_slope(terms, above, terms.hit, 0.0)),
-          S(scaled_by_slope(terms, above, terms.spread, terms.spread_rest))};
+  return {terms.has_shares(), t, terms.weight, S(terms.scaled_hit * above), S(terms.scaled_spread * above)};
 }
 
 /// e · c less the share's slope.
