@@ -24,7 +24,7 @@ const auto expression = [](const auto& x, auto& y, auto& m, auto& s) {
 };
 
 struct library_backward {
-  static constexpr bool of_log = true;
+  static constexpr auto reads = bench::contents::log_probabilities;
   template <class X, class Y, class V>
   void operator()(const X& g, const X& lp, Y& y, V&, V&) const {
     y = logz::log_softmax_backward(g.rowwise(), lp);
@@ -32,7 +32,7 @@ struct library_backward {
 };
 
 struct expression_backward {
-  static constexpr bool of_log = true;
+  static constexpr auto reads = bench::contents::log_probabilities;
   template <class X, class Y, class V>
   void operator()(const X& g, const X& lp, Y& y, V& m, V&) const {
     if constexpr (bench::is_contiguous<X>) {

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: MIT
 
 #include <cmath>
-#include <vector>
 
 #include "bench.hpp"
 
@@ -12,19 +11,6 @@
 namespace {
 
 using bench::Index;
-
-/// Classes spread over the samples.
-const std::vector<int>& targets(Index samples, Index classes) {
-  static std::vector<int> list;
-  static Index made_for = 0;
-  if (static_cast<Index>(list.size()) != samples || made_for != classes) {
-    list.resize(static_cast<std::size_t>(samples));
-    for (Index n = 0; n < samples; ++n)
-      list[static_cast<std::size_t>(n)] = static_cast<int>(n * 7919 % classes);
-    made_for = classes;
-  }
-  return list;
-}
 
 /// The loss, and into y its gradient where y is a matrix: with smoothing of the targets or none.
 template <bool Smooth>
@@ -37,7 +23,7 @@ struct loss {
     using Scalar = typename X::Scalar;
     logz::cross_entropy_options<Scalar> options;
     options.label_smoothing = static_cast<Scalar>(smoothing);
-    const auto& classes = targets(x.rows(), x.cols());
+    const auto& classes = bench::targets<int>({x.rows(), x.cols()});
     if constexpr (Y::IsVectorAtCompileTime) {
       y(0) = logz::cross_entropy(x.rowwise(), classes, options);
     } else {
@@ -50,7 +36,7 @@ struct loss {
   void operator()(const X& x, Y& y, V& m, V& s) const {
     using Scalar = typename X::Scalar;
     constexpr bool gradient = !Y::IsVectorAtCompileTime;
-    const auto& classes = targets(x.rows(), x.cols());
+    const auto& classes = bench::targets<int>({x.rows(), x.cols()});
     const auto hit = static_cast<Scalar>(1 - smoothing);
     const auto spread = static_cast<Scalar>(smoothing) / static_cast<Scalar>(x.cols());
     const Scalar mean = 1 / static_cast<Scalar>(x.rows());

@@ -27,7 +27,7 @@ const auto expression = [](const auto& x, auto& y, auto& m, auto& s) {
 };
 
 struct library_backward {
-  static constexpr bool of_log = false;
+  static constexpr auto reads = bench::contents::probabilities;
   template <class X, class Y, class V>
   void operator()(const X& g, const X& p, Y& y, V&, V&) const {
     y = logz::softmax_backward(g.rowwise(), p);
@@ -35,7 +35,7 @@ struct library_backward {
 };
 
 struct expression_backward {
-  static constexpr bool of_log = false;
+  static constexpr auto reads = bench::contents::probabilities;
   template <class X, class Y, class V>
   void operator()(const X& g, const X& p, Y& y, V& m, V&) const {
     if constexpr (bench::is_contiguous<X>) {
@@ -74,6 +74,14 @@ void one_slice(benchmark::State& state) {
 }
 
 [[maybe_unused]] const bool registered = [] {
+  const std::string eigen = "Eigen " + std::to_string(EIGEN_WORLD_VERSION) + "." +
+                            std::to_string(EIGEN_MAJOR_VERSION) + "." + std::to_string(EIGEN_MINOR_VERSION);
+#ifdef BENCH_EIGEN
+  bench::say(eigen);
+#else
+  bench::say("logz " + std::to_string(LOGZ_VERSION_MAJOR) + "." + std::to_string(LOGZ_VERSION_MINOR) + "." +
+             std::to_string(LOGZ_VERSION_PATCH) + " (" + eigen + ")");
+#endif
   bench::add<bench::matrix, Eigen::RowMajor, float>(bench::candidate{"copy", copy});
   bench::add<bench::matrix, Eigen::RowMajor, double>(bench::candidate{"copy", copy});
   bench::add_all<bench::matrix>(bench::candidate{"softmax", bench::pick(library, expression)});

@@ -1,119 +1,147 @@
 // SPDX-License-Identifier: MIT
 //
-// libtorch on the same matrices: interleaved slices as a (length, slices) tensor reduced over dimension 0, cross_entropy's
-// as the (slices, length) view of it. Outputs are preallocated, tensors made outside the loop, one thread, no autograd.
-
-#include <vector>
+// libtorch at its best: out-variants into tensors made beforehand, one thread, no autograd. Slices are contiguous in a
+// tensor of slices x length reduced over dimension 1, interleaved in one of length x slices over dimension 0.
+#include <cstdint>
 
 #include <ATen/ATen.h>
 #include <ATen/Parallel.h>
-#include <c10/core/InferenceMode.h>
-#include <torch/headeronly/version.h>
+#include <torch/csrc/api/include/torch/version.h>
 
-#include "../bench.hpp"
+#include "../grid.hpp"
 
 namespace {
 
-using bench::Index;
+using bench::layout;
+using bench::shape;
 
-/// The tensors of one benchmark; of g only where there is one.
+template <class Scalar>
+constexpr at::ScalarType scalar_type = std::is_same_v<Scalar, double> ? at::kDouble : at::kFloat;
+
+/// A cell's arrays as tensors, and what the functions need beside them.
+template <class Scalar>
 struct tensors {
-  const void* key = nullptr;
-  std::int64_t axis = 1;
-  at::Tensor x, y, g;
-  at::Tensor logits;  // (slices, length)
-  at::Tensor targets, log_p, slope, loss, weight;
-};
-
-template <class X>
-at::Tensor tensor_of(X& x, bool samples_first = false) {
-  using Scalar = typename std::decay_t<X>::Scalar;
-  auto* const data = const_cast<Scalar*>(x.data());
-  const auto type = sizeof(Scalar) == 4 ? at::kFloat : at::kDouble;
-  if (x.cols() == 1) return at::from_blob(data, {x.rows()}, type);
-  if (bench::is_contiguous<X>) return at::from_blob(data, {x.rows(), x.cols()}, type);
-  if (samples_first) return at::from_blob(data, {x.rows(), x.cols()}, {1, x.rows()}, type);
-  return at::from_blob(data, {x.cols(), x.rows()}, type);
-}
-
-template <class X, class Y>
-tensors& tensors_for(const X& x, Y& y, const X* g = nullptr) {
-  static tensors t;
-  if (t.key == x.data() && t.y.defined() && t.y.data_ptr() == y.data()) return t;
-  t = {};
-  t.key = x.data();
-  t.axis = bench::is_contiguous<X> ? 1 : 0;
-  t.x = tensor_of(x);
-  t.y = tensor_of(y);
-  if (g != nullptr) t.g = tensor_of(*g);
-  t.logits = tensor_of(x, true);
-  std::vector<std::int64_t> classes;
-  for (Index n = 0; n < x.rows(); ++n) classes.push_back(n * 7919 % x.cols());
-  t.targets = at::tensor(classes, at::kLong);
-  t.log_p = at::empty_like(t.logits);
-  t.slope = at::empty_like(t.logits);
-  return t;
-}
-
-template <class F>
-struct one_input {
-  F f;
-  template <class X, class Y, class V>
-  void operator()(const X& x, Y& y, V&, V&) const {
-    const c10::InferenceMode guard;
-    f(tensors_for(x, y));
+  tensors(const shape& size, layout order, bench::contents kind)
+      : dim(order == layout::contiguous ? 1 : 0),
+        sizes(dim == 1 ? std::vector<std::int64_t>{size.slices, size.length}
+                       : std::vector<std::int64_t>{size.length, size.slices}) {
+    const bench::arrays<Scalar> a = bench::make_arrays<Scalar>(size, order, kind);
+    x = view(a.x);
+    if (a.g != nullptr) g = view(a.g);
+    y = view(a.y);
+    if (a.lz != nullptr) lz = at::from_blob(const_cast<Scalar*>(a.lz), {size.slices}, scalar_type<Scalar>);
+    per_slice = at::from_blob(a.y, {size.slices}, scalar_type<Scalar>);
   }
-};
-template <class F>
-one_input(F) -> one_input<F>;
+  at::Tensor view(Scalar* data) const { return at::from_blob(data, sizes, scalar_type<Scalar>); }
 
-template <bool OfLog>
-struct backward {
-  static constexpr bool of_log = OfLog;
-  template <class X, class Y, class V>
-  void operator()(const X& g, const X& p, Y& y, V&, V&) const {
-    const c10::InferenceMode guard;
-    tensors& t = tensors_for(p, y, &g);
-    if constexpr (OfLog) {
-      at::_log_softmax_backward_data_out(t.y, t.g, t.x, t.axis, t.x.scalar_type());
-    } else {
-      at::_softmax_backward_data_out(t.y, t.g, t.x, t.axis, t.x.scalar_type());
+  std::int64_t dim;
+  std::vector<std::int64_t> sizes;
+  at::Tensor x, g, y, lz;
+  at::Tensor per_slice;  // in y's place
+};
+
+/// Times what prepare(tensors, size) returns.
+template <class Scalar, class Prepare>
+void add_one(const std::string& function, bench::contents kind, int matrices, const Prepare& prepare) {
+  for (const layout order : {layout::contiguous, layout::interleaved}) {
+    for (const shape& size : bench::shapes) {
+      const auto timed = [=](benchmark::State& state) {
+        const c10::InferenceMode no_autograd;
+        at::set_num_threads(1);
+        tensors<Scalar> t(size, order, kind);
+        auto f = prepare(t, size);
+        for (auto _ : state) {
+          f();
+          benchmark::ClobberMemory();
+        }
+        bench::count<Scalar>(state, size, matrices);
+      };
+      benchmark::RegisterBenchmark(bench::cell_name<Scalar>(function, order, size).c_str(), timed)
+          ->Unit(benchmark::kMicrosecond);
     }
   }
-};
-
-/// The mean and its gradient by the four kernels that autograd would run.
-void cross_entropy_with_grad(tensors& t, at::Tensor& grad) {
-  if (!t.loss.defined()) {
-    t.loss = at::empty({}, t.x.options());
-    t.weight = at::empty({}, t.x.options());
-  }
-  at::_log_softmax_out(t.log_p, t.logits, 1, false);
-  at::nll_loss_forward_out(t.loss, t.weight, t.log_p, t.targets, {}, at::Reduction::Mean, -100);
-  static const at::Tensor one = at::ones({}, at::kFloat);
-  at::nll_loss_backward_out(t.slope, one.to(t.x.scalar_type()), t.log_p, t.targets, {}, at::Reduction::Mean,
-                            -100, t.weight);
-  at::_log_softmax_backward_data_out(grad, t.slope, t.log_p, 1, t.x.scalar_type());
+}
+template <class Prepare>
+void add(const std::string& function, bench::contents kind, int matrices, const Prepare& prepare) {
+  add_one<float>(function, kind, matrices, prepare);
+  add_one<double>(function, kind, matrices, prepare);
 }
 
+/// The steps of cross_entropy_loss and of its backward, as autograd runs them, without their allocations. Interleaved
+/// logits are one image of 1 x slices pixels and length channels: nll_loss2d reads these where they are, nll_loss
+/// would copy them.
+template <class Scalar>
+struct cross_entropy_steps {
+  cross_entropy_steps(const tensors<Scalar>& t, const shape& size, bool gradient)
+      : x(image(t, t.x)), y(image(t, t.y)), dim(1), planar(t.dim == 0) {
+    const std::vector<std::int64_t>& classes = bench::targets<std::int64_t>(size);
+    target = at::from_blob(const_cast<std::int64_t*>(classes.data()), size.slices, at::kLong);
+    if (planar) target = target.view({1, 1, size.slices});
+    const auto options = at::TensorOptions(scalar_type<Scalar>);
+    loss = at::empty({}, options);
+    weight = at::empty({}, options);
+    one = at::ones({}, options);
+    log_p = gradient ? at::ones_like(x) : y;
+    if (gradient) by_log_p = at::ones_like(x);
+  }
+  static at::Tensor image(const tensors<Scalar>& t, const at::Tensor& matrix) {
+    return t.dim == 1 ? matrix : matrix.view({1, t.sizes[0], 1, t.sizes[1]});
+  }
+  void value() {
+    at::_log_softmax_out(log_p, x, dim, false);
+    if (planar) {
+      at::nll_loss2d_forward_out(loss, weight, log_p, target, {}, at::Reduction::Mean, -100);
+    } else {
+      at::nll_loss_forward_out(loss, weight, log_p, target, {}, at::Reduction::Mean, -100);
+    }
+  }
+  void gradient() {
+    if (planar) {
+      at::nll_loss2d_backward_out(by_log_p, one, log_p, target, {}, at::Reduction::Mean, -100, weight);
+    } else {
+      at::nll_loss_backward_out(by_log_p, one, log_p, target, {}, at::Reduction::Mean, -100, weight);
+    }
+    at::_log_softmax_backward_data_out(y, by_log_p, log_p, dim, scalar_type<Scalar>);
+  }
+
+  at::Tensor x, y, target, loss, weight, one, log_p, by_log_p;
+  std::int64_t dim;
+  bool planar;
+};
+
 [[maybe_unused]] const bool registered = [] {
-  at::set_num_threads(1);
-  benchmark::AddCustomContext("libtorch", TORCH_VERSION);
-  bench::add_all<bench::matrix>(
-      bench::candidate{"softmax", one_input{[](tensors& t) { at::_softmax_out(t.y, t.x, t.axis, false); }}});
-  bench::add_all<bench::matrix>(bench::candidate{
-      "log_softmax", one_input{[](tensors& t) { at::_log_softmax_out(t.y, t.x, t.axis, false); }}});
-  bench::add_all<bench::vector>(
-      bench::candidate{"logsumexp", one_input{[](tensors& t) { at::logsumexp_out(t.y, t.x, {t.axis}); }}});
-  bench::add_all<bench::matrix>(bench::candidate{"softmax_backward", backward<false>{}});
-  bench::add_all<bench::matrix>(bench::candidate{"log_softmax_backward", backward<true>{}});
-  bench::add_all<bench::vector>(bench::candidate{
-      "cross_entropy", one_input{[](tensors& t) { t.loss = at::cross_entropy_loss(t.logits, t.targets); }}});
-  bench::add_all<bench::matrix>(bench::candidate{"cross_entropy_with_grad", one_input{[](tensors& t) {
-                                                   at::Tensor grad =
-                                                       t.y.sizes() == t.logits.sizes() ? t.y : t.y.t();
-                                                   cross_entropy_with_grad(t, grad);
-                                                 }}});
+  using bench::contents;
+  bench::say("libtorch " TORCH_VERSION);
+  add("softmax", contents::logits, 2,
+      [](auto& t, const shape&) { return [&t] { at::_softmax_out(t.y, t.x, t.dim, false); }; });
+  add("log_softmax", contents::logits, 2,
+      [](auto& t, const shape&) { return [&t] { at::_log_softmax_out(t.y, t.x, t.dim, false); }; });
+  add("logsumexp", contents::logits, 1,
+      [](auto& t, const shape&) { return [&t] { at::logsumexp_out(t.per_slice, t.x, {t.dim}); }; });
+  add("softmax_backward", contents::probabilities, 3, [](auto& t, const shape&) {
+    return [&t] { at::_softmax_backward_data_out(t.y, t.g, t.x, t.dim, t.x.scalar_type()); };
+  });
+  add("log_softmax_backward", contents::log_probabilities, 3, [](auto& t, const shape&) {
+    return [&t] { at::_log_softmax_backward_data_out(t.y, t.g, t.x, t.dim, t.x.scalar_type()); };
+  });
+  // Autograd's formula, grad * (self - result).exp().
+  add("logsumexp_backward", contents::logits_and_logsumexps, 2, [](auto& t, const shape& size) {
+    at::Tensor g = at::empty_like(t.lz);
+    for (std::ptrdiff_t i = 0; i < size.slices; ++i) g[i] = bench::normal<double>(i);
+    return [&t, lz = t.lz.unsqueeze(t.dim), g = g.unsqueeze(t.dim)] {
+      at::sub_out(t.y, t.x, lz);
+      t.y.exp_().mul_(g);
+    };
+  });
+  add("cross_entropy", contents::logits, 1, [](auto& t, const shape& size) {
+    return [steps = cross_entropy_steps(t, size, false)]() mutable { steps.value(); };
+  });
+  add("cross_entropy_with_grad", contents::logits, 2, [](auto& t, const shape& size) {
+    return [steps = cross_entropy_steps(t, size, true)]() mutable {
+      steps.value();
+      steps.gradient();
+    };
+  });
   return true;
 }();
 
