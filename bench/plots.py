@@ -51,7 +51,7 @@ def heat_map(folder, rows, title):
             if value == value:
                 weight = "bold" if value < 1 else "normal"
                 axes.text(x, y, f"{value:.3g}" if value < 100 else f"{value:.0f}", ha="center", va="center", fontsize=7,
-                          fontweight=weight)
+                          fontweight=weight, color="white" if value < 0.35 else "black")
     axes.set_title(f"How many times as fast as the best other library\n{title}", fontsize=8)
     save(figure, folder, "ratios.svg")
 
@@ -66,7 +66,7 @@ def lengths(folder, rows, scalar, names, title):
     lines = -(-len(panels) // columns)
     figure, grid = pyplot.subplots(lines, columns, figsize=(3.1 * columns, 2.6 * lines + 0.8), sharex=True,
                                   sharey=True, squeeze=False)
-    libraries = [*names, "copy"]
+    libraries = [one for one in [*names, "copy"] if any(nanoseconds(row, one) for row in rows)]
     for axes, (function, layout) in zip(grid.flat, panels):
         here = {row["shape"]: row for row in rows if (row["function"], row["layout"]) == (function, layout)}
         for library in libraries:
@@ -81,13 +81,14 @@ def lengths(folder, rows, scalar, names, title):
                     axes.plot(*zip(*points), marker[0], **{"linestyle": "-", "markersize": 3, **style, **hollow})
         axes.set_xscale("log")
         axes.set_yscale("log")
-        axes.set_ylim(top=min(axes.get_ylim()[1], OFF_THE_CHART))
         axes.yaxis.set_major_formatter(lambda value, _: f"{value:g}")
         axes.set_title(f"{function}, {layout}", fontsize=8)
         axes.grid(True, which="major", linewidth=0.4, alpha=0.6)
         axes.tick_params(labelsize=7)
     for axes in list(grid.flat)[len(panels):]:
         axes.set_axis_off()
+    # The panels share the axis, so that it has its limits only when all are drawn.
+    grid[0][0].set_ylim(top=min(grid[0][0].get_ylim()[1], OFF_THE_CHART))
     for line in grid:
         line[0].set_ylabel("ns per element", fontsize=8)
     for axes in grid[-1]:
@@ -97,7 +98,7 @@ def lengths(folder, rows, scalar, names, title):
     marks += [Line2D([], [], color="grey", marker=marker, linestyle="none", markerfacecolor=face, label=label)
               for marker, face, label in [("o", "grey", "about 0.5 million numbers"), ("D", "white", "8 and 33 million")]]
     figure.legend(handles=marks, loc="lower center", ncol=4, fontsize=8, frameon=False, bbox_to_anchor=(0.5, 0.985))
-    figure.suptitle(f"{scalar}; {title}", fontsize=8, y=0.99)
+    figure.suptitle(f"{scalar}, up to {OFF_THE_CHART} ns; {title}", fontsize=8, y=0.99)
     figure.tight_layout()
     save(figure, folder, f"lengths_{scalar}.svg")
 
