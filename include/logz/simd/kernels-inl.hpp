@@ -15,9 +15,11 @@
 #include "rows-inl.hpp"
 #include "transpose-inl.hpp"
 #include "pack-inl.hpp"
+#include "write_panel-inl.hpp"
+#include "narrow-inl.hpp"
+#include "short_slice-inl.hpp"
 #include "panel-inl.hpp"
 #include "loss_panel-inl.hpp"
-#include "few-inl.hpp"
 #include "backward-inl.hpp"
 // clang-format on
 
@@ -26,13 +28,12 @@ namespace LOGZ_TARGET {
 template <class S, forward_op Op>
 void forward(const forward_call<S>& call) {
   bool contiguous = call.x_length == 1 && (is_reduction<Op> || call.out_length == 1);
-  if constexpr (is_loss<Op>) {
+  if constexpr (is_loss<Op>)
     contiguous = contiguous && (call.loss->probability == nullptr || call.loss->probability_length == 1);
-  } else if (call.count <= 2 && call.length <= (contiguous ? short_length<S> : few_length<S>)) {
-    return few_short_slices<S, Op>(call);
-  }
   if (contiguous && call.length > short_length<S>) {
     rows<S, Op>(call);
+  } else if (call.count <= 2 && is_narrow<S, Op>(call, 1)) {
+    for (ptrdiff_t i = 0; i < call.count; ++i) narrow<S, Op>(call, i, 1);
   } else {
     panels<S, Op>(call);
   }

@@ -82,23 +82,4 @@ void map_columns(panel<S, Op>& p, const window& at) {
   }
 }
 
-/// The gradients at the targets, and those that are 0.
-template <class S, forward_op Op>
-void finish_gradients(const panel<S, Op>& p, bool streams) {
-  const forward_call<S>& call = p.call();
-  const loss_terms<S>& terms = *call.loss;
-  if (streams) stream_fence();
-  if (terms.target == nullptr && !is_flat(terms)) return;
-  const bool flat = is_flat(terms);
-  for (ptrdiff_t i = 0; i < p.slices; ++i) {
-    S* const out = call.out + (p.first + i) * call.out_slice;
-    const ptrdiff_t y = flat ? -1 : terms.target[p.first + i], lane = lane_of<S>(i, p.slices);
-    if (y < 0) {
-      for (ptrdiff_t l = 0; l < call.length; ++l) out[l * call.out_length] = 0;
-    } else if (p.lg.own[lane] != 0) {
-      out[y * call.out_length] = S(slope_at(p.lg, lane, terms, y));
-    }
-  }
-}
-
 }  // namespace LOGZ_TARGET

@@ -28,9 +28,11 @@ LOGZ_INLINE vec<S> column_max(const S* x, ptrdiff_t n, ptrdiff_t row) {
   return larger<vec<S>>(larger<vec<S>>(a, b), larger<vec<S>>(c, d));
 }
 
-/// Adds exp of a column of the panel to the sums of its slices. For softmax the exps take the place of the numbers.
+/// Adds exp of a column of the panel, n rows and the one that fills the last pair, to the sums of its slices. Exps that
+/// are kept go to n rows at `to`, `to_row` numbers apart, and that one stays.
 template <class S, terms Which>
-__attribute__((noinline)) void column_sum(partition<S>& z, S* x, ptrdiff_t n, ptrdiff_t lanes) {
+__attribute__((noinline)) void column_sum(partition<S>& z, const S* x, ptrdiff_t n, ptrdiff_t lanes, S* to,
+                                          ptrdiff_t to_row) {
   const vec<S> exponent = z.exponent;
   const vec<S> floor = z.floor;
   lane_sum<S> sum = z.sum;
@@ -38,12 +40,12 @@ __attribute__((noinline)) void column_sum(partition<S>& z, S* x, ptrdiff_t n, pt
   for (ptrdiff_t l = 0; l < n;) {
     const ptrdiff_t stop = keeps_exps(Which) ? n : l + at_most(n - l, flush_step);
     for (; l < stop; l += 2) {
-      S* const at = x + l * lanes;
+      const S* const at = x + l * lanes;
       vec<S> a = load(at), b = load(at + lanes);
       take<S, Which>(sum, top, aside, exponent, floor, a, b);
       if constexpr (keeps_exps(Which)) {
-        store(at, a);
-        store(at + lanes, b);
+        store(to + l * to_row, a);
+        if (l + 1 < n) store(to + (l + 1) * to_row, b);
       }
     }
     if constexpr (Which == terms::others) flush(sum);
@@ -72,6 +74,7 @@ struct panel {
   ptrdiff_t block;  // rows that scratch holds
   S* x;
   S* t;             // probabilities: null, or rows as x has them
+  bool in_result;   // exps stay there
   bool tops_known;  // losses: x's maxima are in g.reference
   partition<S> z[panel_lanes<S> / width<S>];
   group<S, panel_lanes<S>> g;
@@ -106,9 +109,14 @@ void pack_panel(panel<S, Op>& p, const window& at) {
 }
 
 template <class S, forward_op Op>
-void sum_columns(panel<S, Op>& p, ptrdiff_t n) {
-  for (ptrdiff_t i = 0; i < p.lanes; i += width<S>)
-    column_sum<S, summed<Op>>(p.z[i / width<S>], p.x + i, n, p.lanes);
+void sum_columns(panel<S, Op>& p, const window& at) {
+  const forward_call<S>& call = p.call();
+  for (ptrdiff_t i = 0; i < p.lanes; i += width<S>) {
+    S* to = p.x + i;
+    if (p.in_result) to = call.out + at.first + slice_at<S>(i, at.slices) + at.start * call.out_length;
+    column_sum<S, summed<Op>>(p.z[i / width<S>], p.x + i, at.length, p.lanes, to,
+                              p.in_result ? call.out_length : p.lanes);
+  }
 }
 
 /// Negated, and what is far from 0 moved there.
@@ -145,7 +153,7 @@ void sum_blocks(panel<S, Op>& p, bool packed, bool prepared, bool tracked) {
     if constexpr (is_loss<Op>) {
       if (p.tops_known) inspect_columns(p, at);
     }
-    sum_columns(p, at.length);
+    sum_columns(p, at);
   }
 }
 
@@ -159,15 +167,15 @@ void find_tops(panel<S, Op>& p) {
   for (ptrdiff_t start = 0; start < p.call().length; start += p.block) {
     const window at = block_at(p, start);
     pack_panel(p, at);
-    prepare_columns(p, at.length);
+    if (p.call().negate) prepare_columns(p, at.length);
     track_tops(p, at.length);
   }
 }
 
-/// A first reference for every slice, and whether one is far from 0: softmax takes the maximum where the panel is in
-/// scratch. The samples of a panel that does not fit are packed there by themselves.
+/// A first reference for every slice: softmax takes the maximum where the panel is in scratch. The samples of a panel
+/// that does not fit are packed there by themselves.
 template <class S, forward_op Op>
-bool take_samples(panel<S, Op>& p, bool packed) {
+void take_samples(panel<S, Op>& p, bool packed) {
   const ptrdiff_t n = p.call().length, step = packed && keeps_exps(summed<Op>) ? 1 : sample_step(n),
                   samples = (n + step - 1) / step;
   if (!packed) {
@@ -175,13 +183,17 @@ bool take_samples(panel<S, Op>& p, bool packed) {
          p.lanes, false);
     if (p.call().negate) prepare_columns(p, samples);
   }
+  for (ptrdiff_t i = 0; i < p.lanes; i += width<S>)
+    store(p.g.reference + i, column_max<S>(p.x + i, samples, packed ? p.lanes * step : p.lanes));
+}
+
+/// Takes g.reference; true where a slice is far from 0.
+template <class S, forward_op Op>
+bool set_references(panel<S, Op>& p) {
   bool far = false;
   for (ptrdiff_t i = 0; i < p.lanes; i += width<S>) {
-    partition<S>& z = p.z[i / width<S>];
-    const vec<S> reference = column_max<S>(p.x + i, samples, packed ? p.lanes * step : p.lanes);
-    set_reference<S>(z, reference, span_of<S, Op>);
-    store(p.g.reference + i, reference);
-    far = far || is_far(z);
+    set_reference<S>(p.z[i / width<S>], load(p.g.reference + i), span_of<S, Op>);
+    far = far || is_far(p.z[i / width<S>]);
   }
   return far;
 }
@@ -189,78 +201,39 @@ bool take_samples(panel<S, Op>& p, bool packed) {
 /// Finds references and sums. True where the numbers had to be prepared.
 template <class S, forward_op Op>
 bool find_partitions(panel<S, Op>& p) {
-  const bool fits = p.block >= p.call().length;
-  if constexpr (Op == forward_op::logsumexp_backward) {
-    bool far = false;
-    for (ptrdiff_t i = 0; i < p.lanes; i += width<S>) {
-      set_reference<S>(p.z[i / width<S>], load(p.g.reference + i), span_of<S, Op>);
-      far = far || is_far(p.z[i / width<S>]);
-    }
-    sum_blocks(p, false, far, false);
-    return far;
-  } else {
-    const bool negate = p.call().negate;
+  const bool fits = p.block >= p.call().length, negate = p.call().negate;
+  if constexpr (Op != forward_op::logsumexp_backward) {
     for (ptrdiff_t i = 0; i < p.lanes; i += width<S>) p.z[i / width<S>].shift = vec<S>{};
     if (fits) {
       pack_panel(p, block_at(p, 0));
       if (negate) prepare_columns(p, p.call().length);
     }
-    if (!take_samples<S, Op>(p, fits)) {
-      sum_blocks(p, fits, negate && !fits, !fits);
-      bool low = false;
-      for (ptrdiff_t i = 0; i < p.lanes; i += width<S>) low = low || is_low(p.z[i / width<S>]);
-      if (!low) return negate;
+    if (!p.in_result) {
+      take_samples<S, Op>(p, fits);
+      if (!set_references(p)) {
+        sum_blocks(p, fits, negate && !fits, !fits);
+        bool low = false;
+        for (ptrdiff_t i = 0; i < p.lanes; i += width<S>) low = low || is_low(p.z[i / width<S>]);
+        if (!low) return negate;
+      }
     }
     find_tops(p);
-    for (ptrdiff_t i = 0; i < p.lanes; i += width<S>) {
-      store(p.g.reference + i, p.z[i / width<S>].top);
-      set_reference<S>(p.z[i / width<S>], p.z[i / width<S>].top, span_of<S, Op>);
-    }
-    sum_blocks(p, false, true, false);
-    return true;
+    for (ptrdiff_t i = 0; i < p.lanes; i += width<S>) store(p.g.reference + i, p.z[i / width<S>].top);
   }
-}
-
-template <class S>
-LOGZ_INLINE coefficients<S> coefficients_at(const group<S, panel_lanes<S>>& g, ptrdiff_t i) {
-  return {load(g.high + i), load(g.low + i), load(g.factor + i)};
-}
-
-template <class S, forward_op Op>
-struct map_lanes {
-  const group<S, panel_lanes<S>>& g;
-  LOGZ_INLINE vec<S> operator()(vec<S> v, ptrdiff_t lane) const {
-    return map<S, Op>(v, coefficients_at(g, lane));
-  }
-};
-
-/// Writes a block of the panel through f(v, lane) to slices side by side.
-template <class S, forward_op Op, bool Stream, class Function>
-void write_neighbours(const panel<S, Op>& p, const window& at, const Function& f) {
-  constexpr ptrdiff_t w = width<S>;
-  const forward_call<S>& call = p.call();
-  S* const out = call.out + at.first + at.start * call.out_length;
-  const ptrdiff_t whole = at.slices / w * w, last = slice_at<S>(p.lanes - w, at.slices);
-  for (ptrdiff_t l = 0; l < at.length; ++l) {
-    const S* const row = p.x + l * p.lanes;
-    S* const to = out + l * call.out_length;
-    for (ptrdiff_t i = 0; i < whole; i += w) {
-      put<S, Stream>(to + i, f(load(row + i), i));
-    }
-    if (whole < p.lanes) {
-      store_up_to(to + last, at.slices - last, f(load(row + whole), whole));
-    }
-  }
+  const bool prepared = set_references(p) || negate;
+  sum_blocks(p, false, prepared, false);
+  return prepared;
 }
 
 /// Writes a block of the panel through f(v, lane).
 template <class S, forward_op Op, class Function>
 LOGZ_INLINE void write_panel(const panel<S, Op>& p, const window& at, bool streams, const Function& f) {
   const forward_call<S>& call = p.call();
+  S* const to = call.out + at.first + at.start * call.out_length;
   if (streams) {
-    write_neighbours<S, Op, true>(p, at, f);
+    write_neighbours<S, true>(p.x, p.lanes, false, p.lanes, at, to, call.out_length, f);
   } else if (call.out_slice == 1) {
-    write_neighbours<S, Op, false>(p, at, f);
+    write_neighbours<S, false>(p.x, p.lanes, false, p.lanes, at, to, call.out_length, f);
   } else {
     unpack(p.x, p.lanes, at, call.out, call.out_length, call.out_slice, f);
   }
@@ -286,16 +259,6 @@ void apply_factors(panel<S, Op>& p) {
     store(p.g.factor + i, with.factor);
   }
 }
-/// The gradient of logsumexp is 0 where Z is 0.
-template <class S, forward_op Op>
-void clear_empty(panel<S, Op>& p) {
-  for (ptrdiff_t i = 0; i < p.slices; ++i) {
-    if (p.g.reference[lane_of<S>(i, p.slices)] != -std::numeric_limits<S>::infinity()) continue;
-    S* const out = p.call().out + (p.first + i) * p.call().out_slice;
-    for (ptrdiff_t l = 0; l < p.call().length; ++l) out[l * p.call().out_length] = 0;
-  }
-}
-
 template <class S, forward_op Op>
 void one_panel(panel<S, Op>& p, bool streams) {
   constexpr ptrdiff_t w = width<S>;
@@ -331,12 +294,18 @@ void one_panel(panel<S, Op>& p, bool streams) {
   }
   if constexpr (is_reduction<Op>) return;
   if constexpr (Op == forward_op::logsumexp_backward) apply_factors(p);
-  for (ptrdiff_t start = 0; start < call.length; start += p.block) {
+  const map_lanes<S, Op> scaled = {p.g};
+  if (p.in_result) {
+    const window whole = {p.first, p.slices, 0, call.length};
+    S* const e = call.out + p.first;
+    write_neighbours<S, false>(e, call.out_length, true, p.lanes, whole, e, call.out_length, scaled);
+  }
+  for (ptrdiff_t start = 0; start < call.length && !p.in_result; start += p.block) {
     const window at = block_at(p, start);
     if (p.block < call.length) {
       pack_panel(p, at);
       if (prepared) prepare_columns(p, at.length);
-      if constexpr (keeps_exps(which)) sum_columns(p, at.length);  // exp once more
+      if constexpr (keeps_exps(which)) sum_columns(p, at);  // exp once more
     }
     if constexpr (is_loss<Op>) {
       if (call.loss->has_shares()) {
@@ -345,21 +314,23 @@ void one_panel(panel<S, Op>& p, bool streams) {
         continue;
       }
     }
-    write_panel<S, Op>(p, at, streams, map_lanes<S, Op>{p.g});
+    write_panel<S, Op>(p, at, streams, scaled);
   }
-  if constexpr (Op == forward_op::logsumexp_backward) clear_empty(p);
-  if constexpr (which == terms::kept) finish_gradients(p, streams);
+  if (streams) stream_fence();
+  if constexpr (Op == forward_op::logsumexp_backward) clear_empty(call, p.first, p.slices, p.g.reference);
+  if constexpr (which == terms::kept) finish_gradients(call, p.lg, p.first, p.slices);
 }
 
-/// Streaming stores need whole vectors on their boundaries.
-template <class S>
-LOGZ_INLINE bool can_stream(const S* out, ptrdiff_t length_stride, ptrdiff_t slice_stride) {
-  const std::uintptr_t row = static_cast<std::uintptr_t>(length_stride) * sizeof(S);
-  return slice_stride == 1 && (reinterpret_cast<std::uintptr_t>(out) | row) % sizeof(vec<S>) == 0;
+/// Exps stay in the result where it is in the cache and its slices lie side by side.
+template <class S, forward_op Op>
+bool keeps_in_result(const forward_call<S>& call, ptrdiff_t slices) {
+  if (!keeps_exps(summed<Op>) || call.in_memory || call.out_slice != 1 || slices < width<S>) return false;
+  if constexpr (is_loss<Op>) return !call.loss->has_shares();
+  return true;
 }
 
 /// Panels as wide as scratch allows, in whole cache lines: a wide one has more to do at a time. Longer slices than
-/// scratch holds are cut into blocks.
+/// scratch holds are cut into blocks, which of what is in the cache stay in its first level.
 template <class S, forward_op Op>
 void panels(const forward_call<S>& call) {
   constexpr ptrdiff_t line = 64 / static_cast<ptrdiff_t>(sizeof(S));
@@ -375,20 +346,25 @@ void panels(const forward_call<S>& call) {
     }
   }
   ptrdiff_t lanes = room / (call.length + overhang) / line * line;
-  p.block = call.length;
-  if (lanes == 0) {
-    lanes = panel_lanes<S>;
-    p.block = (room / lanes - overhang) / flush_step * flush_step;
-  }
-  lanes = at_most(lanes, panel_lanes<S>);
+  const bool fits = lanes != 0;
+  lanes = at_most(fits ? lanes : panel_lanes<S>, panel_lanes<S>);
   const bool streams =
       call.in_memory && !is_reduction<Op> && can_stream(call.out, call.out_length, call.out_slice);
   for (p.first = 0; p.first < call.count; p.first += lanes) {
     p.slices = at_most(call.count - p.first, lanes);
+    if (is_narrow<S, Op>(call, p.slices)) {
+      narrow<S, Op>(call, p.first, p.slices);
+      continue;
+    }
     p.lanes = (p.slices + width<S> - 1) / width<S> * width<S>;
+    p.in_result = !fits && keeps_in_result<S, Op>(call, p.slices);
+    p.block = call.length;
+    if (!fits) {
+      const ptrdiff_t rows = (call.in_memory ? room : at_most(room, block_length<S>)) / p.lanes;
+      p.block = rows < flush_step + overhang ? flush_step : (rows - overhang) / flush_step * flush_step;
+    }
     one_panel<S, Op>(p, streams);
   }
-  if (streams) stream_fence();
 }
 
 }  // namespace LOGZ_TARGET

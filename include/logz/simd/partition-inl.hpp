@@ -123,7 +123,9 @@ LOGZ_INLINE void set_reference(partition<S>& z, vec<S> reference, const span<S>&
   const vec<S> near = reference - z.shift;
   z.exponent = exponent_for<S>(near, with.bias);
   z.floor = floor_for<S>(z.exponent);
-  z.ceiling = near + with.headroom;
+  // A maximum beyond the limit is a reference by itself, whatever stood in for it.
+  constexpr S below_limit = range<S>::limit * (1 - std::numeric_limits<S>::epsilon() / 2);
+  z.ceiling = smaller<vec<S>>(near + with.headroom, all(below_limit));
 }
 
 template <class S>

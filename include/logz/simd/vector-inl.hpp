@@ -110,13 +110,13 @@ template <class S, std::size_t Block, std::size_t... I>
 LOGZ_INLINE vec<S> exchange_blocks(vec<S> v, std::index_sequence<I...>) {
   return select<S>(v, v, std::index_sequence<(I ^ Block)...>{});
 }
-/// The largest of all lanes, in every lane.
-template <class S, std::size_t Block = width<S> / 2>
+/// The largest of all lanes `Step` apart, in each of them.
+template <class S, std::size_t Step = 1, std::size_t Block = width<S> / 2>
 LOGZ_INLINE vec<S> max_in_lanes(vec<S> v) {
-  if constexpr (Block == 0) {
+  if constexpr (Block < Step) {
     return v;
   } else {
-    return max_in_lanes<S, Block / 2>(larger<vec<S>>(v, exchange_blocks<S, Block>(v, every_lane<S>{})));
+    return max_in_lanes<S, Step, Block / 2>(larger<vec<S>>(v, exchange_blocks<S, Block>(v, every_lane<S>{})));
   }
 }
 template <class S>

@@ -1,0 +1,124 @@
+// SPDX-License-Identifier: MIT
+//
+// Slices side by side go through the kernels in panels: wide ones, ones of fewer slices than a vector has lanes, ones
+// that keep exponentials in the result. A slice's bits are the same in all of them.
+#include <logz/logz.hpp>
+
+#include <cstring>
+#include <limits>
+#include <random>
+#include <vector>
+
+#include <doctest/doctest.h>
+
+namespace {
+
+using Eigen::Index;
+
+template <class T>
+using matrix = Eigen::Matrix<T, Eigen::Dynamic, Eigen::Dynamic>;
+template <class T>
+using vector = Eigen::Matrix<T, Eigen::Dynamic, 1>;
+
+/// 22 slices of n numbers: more than a vector of any target, and a rest. One has a NaN, one is -∞, one has +∞.
+template <class T>
+matrix<T> logits(Index n, double sigma, double mean) {
+  std::mt19937 generator(static_cast<unsigned>(n));
+  std::normal_distribution<double> normal(mean, sigma);
+  matrix<T> x(22, n);
+  for (Index i = 0; i < x.size(); ++i) x.data()[i] = static_cast<T>(normal(generator));
+  const T infinity = std::numeric_limits<T>::infinity();
+  x(5, n / 2) = std::numeric_limits<T>::quiet_NaN();
+  x.row(6).setConstant(-infinity);
+  x(7, n - 1) = infinity;
+  x(8, n / 3) = -infinity;
+  return x;
+}
+
+template <class T>
+bool same_bits(T a, T b) {
+  return std::memcmp(&a, &b, sizeof(T)) == 0 || (a != a && b != b);
+}
+template <class A, class B>
+bool same_bits(const A& a, const B& b) {
+  for (Index j = 0; j < a.cols(); ++j) {
+    for (Index i = 0; i < a.rows(); ++i) {
+      if (!same_bits(a(i, j), b(i, j))) return false;
+    }
+  }
+  return true;
+}
+
+/// What each function gives for rows of x.
+template <class T, class Matrix>
+struct results {
+  matrix<T> softmax, softmin, log_softmax, gradient, of_logsumexp;
+  vector<T> log_z, losses;
+
+  results(const Matrix& x, const std::vector<Index>& targets) {
+    softmax = logz::softmax(x.rowwise());
+    softmin = logz::softmin(x.rowwise());
+    log_softmax = logz::log_softmax(x.rowwise());
+    log_z = logz::logsumexp(x.rowwise());
+    of_logsumexp = logz::logsumexp_backward(vector<T>::Constant(x.rows(), T(0.7)), x.rowwise(), log_z);
+    logz::cross_entropy_options<T> options;
+    options.reduction = logz::reduction::sum;  // so that no gradient depends on the number of samples
+    logz::cross_entropy_with_grad(x.rowwise(), targets, gradient, options);
+    losses = logz::cross_entropy_per_sample(x.rowwise(), targets);
+  }
+};
+
+template <class T>
+void check(Index n, double sigma, double mean) {
+  CAPTURE(n);
+  CAPTURE(mean);
+  const matrix<T> x = logits<T>(n, sigma, mean);
+  std::vector<Index> targets;
+  for (Index i = 0; i < x.rows(); ++i) targets.push_back(i == 9 ? -100 : i * i % n);
+  const results<T, matrix<T>> expected(x, targets);
+  for (const Index slices : {1, 2, 3, 4, 5, 8, 9, 17}) {
+    CAPTURE(slices);
+    for (Index first = 3; first <= x.rows() - slices; first += 9) {
+      const auto part = x.middleRows(first, slices);
+      const std::vector<Index> of_part(targets.begin() + first, targets.begin() + first + slices);
+      const auto check_all = [&](const auto& got) {
+        CHECK(same_bits(got.softmax, expected.softmax.middleRows(first, slices)));
+        CHECK(same_bits(got.softmin, expected.softmin.middleRows(first, slices)));
+        CHECK(same_bits(got.log_softmax, expected.log_softmax.middleRows(first, slices)));
+        CHECK(same_bits(got.log_z, expected.log_z.segment(first, slices)));
+        CHECK(same_bits(got.of_logsumexp, expected.of_logsumexp.middleRows(first, slices)));
+        CHECK(same_bits(got.gradient, expected.gradient.middleRows(first, slices)));
+        CHECK(same_bits(got.losses, expected.losses.segment(first, slices)));
+      };
+      // Rows apart, which panels copy first; and rows one after the other, which narrow ones take as they are. A
+      // single long slice of those is another layout.
+      check_all(results<T, std::decay_t<decltype(part)>>(part, of_part));
+      if (slices == 1 && n > 224) continue;
+      matrix<T> dense = part;
+      check_all(results<T, matrix<T>>(dense, of_part));
+      dense = logz::softmax(dense.rowwise());
+      CHECK(same_bits(dense, expected.softmax.middleRows(first, slices)));
+      dense = part;
+      logz::cross_entropy_options<T> options;
+      options.reduction = logz::reduction::sum;
+      logz::cross_entropy_with_grad(dense.rowwise(), of_part, dense, options);
+      CHECK(same_bits(dense, expected.gradient.middleRows(first, slices)));
+    }
+  }
+  const Eigen::Matrix<T, Eigen::Dynamic, Eigen::Dynamic, Eigen::RowMajor> transposed =
+      logz::softmax(x.rowwise());
+  CHECK(same_bits(transposed, expected.softmax));
+}
+
+}  // namespace
+
+// From 16384 on (doubles: 4096) the maximum itself is subtracted first: slices on both sides of it, and some whose samples
+// are below it and their maximum above. 5000 numbers of a few slices, and 300 of a panel's, do not fit in scratch.
+TEST_CASE_TEMPLATE("panels: a slice's bits do not depend on how many lie beside it", T, float, double) {
+  const double limit = std::is_same_v<T, float> ? 16384 : 4096;
+  for (const Index n : {1, 2, 7, 33, 300, 5000}) {
+    check<T>(n, 3, 0);
+    check<T>(n, limit, 0);
+    check<T>(n, 15, limit - 30);
+  }
+}
