@@ -267,6 +267,7 @@ struct narrow_panel {
 /// a of the first row, in every row.
 template <class S, ptrdiff_t Row>
 LOGZ_INLINE vec<S> in_every_row(const S* a) {
+  if constexpr (Row == 1) return all(a[0]);
   S lane[width<S>];
   for (ptrdiff_t i = 0; i < width<S>; ++i) lane[i] = a[i % Row];
   return load(lane);
@@ -281,17 +282,24 @@ void one_narrow_panel(const forward_call<S>& call, ptrdiff_t first, ptrdiff_t sl
   partition<S>& z = panel.p.z;
   group<S, w> g;
   loss_group<S, is_loss<Op> ? w : 1> lg;
-  for (ptrdiff_t i = 0; i < w; ++i) {
-    const ptrdiff_t slice = first + at_most(i % Row, slices - 1);
-    if constexpr (is_loss<Op>)
+  vec<S> references = {}, factors = {};
+  if constexpr (is_loss<Op>) {
+    for (ptrdiff_t i = 0; i < Row; ++i) {
+      const ptrdiff_t slice = first + at_most(i, slices - 1);
       read_target(lg, i, *call.loss, slice, call.x + slice * call.x_slice, call.x_length);
-    if constexpr (backward) {
+    }
+    for (ptrdiff_t i = Row; i < w; ++i) clear_target(lg, i);
+  } else if constexpr (backward) {
+    for (ptrdiff_t i = 0; i < Row; ++i) {
+      const ptrdiff_t slice = first + at_most(i, slices - 1);
       const S reference = call.reference[slice * call.reference_slice];
       g.reference[i] = reference;
       g.factor[i] = is_nan(double(reference)) ? reference : call.factor[slice * call.factor_slice];
     }
+    references = in_every_row<S, Row>(g.reference);
+    factors = in_every_row<S, Row>(g.factor);
   }
-  const vec<S> tops = backward ? load(g.reference) : panel.find_tops();
+  const vec<S> tops = backward ? references : panel.find_tops();
   set_reference<S>(z, tops, span_of<S, Op>);
   const bool prepared = call.negate || is_far(z);
   if (is_far(z)) panel.held = -1;
@@ -321,7 +329,7 @@ void one_narrow_panel(const forward_call<S>& call, ptrdiff_t first, ptrdiff_t sl
   }
   if constexpr (!is_reduction<Op>) {
     coefficients<S> with = {in_every_row<S, Row>(g.high), in_every_row<S, Row>(g.low), all(S(1))};
-    if constexpr (backward) set_factor<S>(with, load(g.factor));
+    if constexpr (backward) set_factor<S>(with, factors);
     for (ptrdiff_t start = 0; start < call.length; start += panel.block) {
       const S* from = in_result ? panel.out_at(start) : call.scratch;
       if (remade || which == terms::others) from = panel.rows_at(start, prepared);
