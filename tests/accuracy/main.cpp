@@ -49,7 +49,7 @@ bool print(const error_table& table) {
     const auto& [function, by] = key;
     const std::vector<std::string> own = targets_of<T>();
     const bool is_own = std::find(own.begin(), own.end(), by) != own.end();
-    const double limit = bound_of<T>(function);
+    const double limit = bound_of<T>(function, by);
     const bool broken = is_own && !(sum.errors.largest <= limit);
     all_hold &= !broken;
     std::printf("| %s | %s | %s | %.4g | %.4g%s | %.3g | %s, length %zu, sigma %g, offset %g, %s |\n",

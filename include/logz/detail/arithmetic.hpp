@@ -157,7 +157,7 @@ C sum_error(const C& a, const C& b, const C& sum) {
 }
 
 /// The rounding error of product = a · b (Dekker's product: std::fma is a library call without the hardware, and
-/// -ffast-math takes it apart). 0 for numbers so large that their halves overflow.
+/// -ffast-math takes it apart). 0 where the product is not finite.
 template <class C>
 C product_error(const C& a, const C& b, const C& product) {
   const C splitter = C((std::int64_t{1} << ((std::numeric_limits<C>::digits + 1) / 2)) + 1);
@@ -172,7 +172,13 @@ C product_error(const C& a, const C& b, const C& product) {
   const C rest = opaque<C>(opaque<C>(a_high * b_high) - product);
   const C error =
       C(opaque<C>(opaque<C>(rest + opaque<C>(a_high * b_low)) + opaque<C>(a_low * b_high)) + a_low * b_low);
-  return is_nan(error) ? C(0) : error;
+  if (!is_nan(error)) return error;
+  if (is_nan(product) || is_plus_infinity(product) || is_minus_infinity(product)) return C(0);
+  // The halves of a number within the splitter of the largest overflow; the other is small.
+  const auto size = [](const C& x) { return x < C(0) ? C(-x) : x; };
+  const bool first = size(a) > size(b);
+  const C down = C(C(1) / C(splitter * splitter)), large = opaque<C>((first ? a : b) * down);
+  return C(product_error(large, first ? b : a, opaque<C>(product * down)) / down);
 }
 
 /// A sum kept as an unevaluated pair: its error does not grow with the number of terms.

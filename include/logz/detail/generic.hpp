@@ -60,12 +60,17 @@ C probability(const difference<C>& d, const with_rest<C>& total) {
 
 /// (x - top) - (log Z - top): both terms are ≤ 0, nothing cancels, and the lost digits of each come back.
 template <class C>
-C log_probability(const C& x, const C& top, const with_rest<C>& excess) {
+with_rest<C> log_probability_parts(const C& x, const C& top, const with_rest<C>& excess) {
   const difference<C> d(x, top);
-  if (is_minus_infinity(d.value)) return d.value;
+  if (is_minus_infinity(d.value)) return {d.value, C(0)};
   const C minus_excess = -excess.value;
   const C lp = opaque<C>(d.value + minus_excess);
-  return C(lp + C(C(sum_error(d.value, minus_excess, lp) + d.error) - excess.rest));
+  return {lp, C(C(sum_error(d.value, minus_excess, lp) + d.error) - excess.rest)};
+}
+template <class C>
+C log_probability(const C& x, const C& top, const with_rest<C>& excess) {
+  const with_rest<C> lp = log_probability_parts(x, top, excess);
+  return C(lp.value + lp.rest);
 }
 
 /// exp(x - log Z); of -x with Negate.

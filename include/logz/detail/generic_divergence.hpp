@@ -57,11 +57,12 @@ with_rest<compute_t<S>> mean_gap(const slice_shape& shape, const slices<const S>
     const C e = times_exp(scale, d.value);
     const C gap = C(-d.value);
     const C product = opaque<C>(e * gap);
+    const C lost = opaque<C>(e * d.error);  // the other two factors may overflow
     if constexpr (keeps_rest<S, C>) {
       // exp(d) = e (1 + error), the gap itself is gap - error.
-      sum.add(product, C(product_error(e, gap, product) + e * d.error * C(gap - C(1))));
+      sum.add(product, C(product_error(e, gap, product) + lost * C(gap - C(1))));
     } else {
-      sum.add(product, C(e * d.error * C(gap - C(1))));
+      sum.add(product, C(lost * C(gap - C(1))));
     }
   }
   const C high = C(sum.high() / scale);

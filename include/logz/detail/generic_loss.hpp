@@ -24,6 +24,58 @@ compute_t<S> share(const loss_terms<S>& terms, Index n, Index l) {
   return C(weight * u);
 }
 
+/// sum += factor · term, with what the product loses and with the rests of both.
+template <class S, class C>
+void add_scaled(compensated_sum<C>& sum, const with_rest<C>& factor, const C& term, const C& rest) {
+  const C product = opaque<C>(factor.value * term);
+  C lost = C(C(factor.rest * term) + C(factor.value * rest));
+  if constexpr (keeps_rest<S, C>) lost += product_error<C>(factor.value, term, product);
+  sum.add(product, lost);
+}
+
+/// Σ u and Σ u (log Z - x) over the classes, from a pivot: the first x that counts.
+template <class S>
+class share_sums {
+ public:
+  using C = compute_t<S>;
+
+  void add(const C& u, const C& x) {
+    shares_.add(u);
+    if (u == C(0) || is_nan(x) || is_plus_infinity(x)) return;
+    if (is_minus_infinity(x)) {
+      infinite_ = true;
+      return;
+    }
+    if (!has_pivot_) pivot_ = x;
+    has_pivot_ = true;
+    add_distance(u, C(0), difference<C>(pivot_, x), distances_);
+  }
+  const compensated_sum<C>& shares() const { return shares_; }
+  /// Adds factor · Σ u (log Z - x), which is Σ u (pivot - x) + W (top - pivot) + W (log Z - top).
+  void add_loss(compensated_sum<C>& sum, const with_rest<C>& factor, const C& top,
+                const with_rest<C>& excess) const {
+    compensated_sum<C> part = distances_;
+    if (infinite_) part.add(infinity<C>());
+    if (!(shares_.value() == C(0)) && !is_nan(part.low())) {
+      add_distance(shares_.high(), shares_.low(), difference<C>(top, pivot_), part);
+      add_scaled<S>(part, {shares_.high(), shares_.low()}, excess.value, excess.rest);
+    }
+    if (is_nan(part.low())) return sum.add(C(factor.value * part.high()));
+    add_scaled<S>(sum, factor, part.high(), part.low());
+  }
+
+ private:
+  static void add_distance(const C& u, const C& u_rest, const difference<C>& d, compensated_sum<C>& sum) {
+    add_scaled<S>(sum, {u, u_rest}, d.value, d.error);
+  }
+
+  compensated_sum<C> shares_;
+  compensated_sum<C> distances_;
+  C pivot_{0};
+  bool has_pivot_ = false;
+  bool infinite_ = false;
+};
+
 /// What the loss of one sample is made of, taken in piece by piece.
 template <class S>
 class sample_loss {
@@ -44,17 +96,27 @@ class sample_loss {
     if (terms.target != nullptr && start <= terms.target[n] && terms.target[n] < start + length)
       target_logit_ = load(terms.target[n] - start);
     z_.take(length, load);
-    if (terms.has_shares()) {
-      for (Index l = 0; l < length; ++l) add_share(share(terms, n, start + l), load(l));
+    for (Index l = 0; l < length && of_probabilities(terms); ++l) {
+      const C weight = terms.weight_of(start + l);
+      const C t = static_cast<C>(
+          terms.probability[(start + l) * terms.probability_length + n * terms.probability_slice]);
+      probable_.add(weight == C(0) ? weight : C(weight * t), load(l));
     }
+    for (Index l = 0; l < length && !(terms.spread == C(0)); ++l)
+      common_.add(terms.weight_of(start + l), load(l));
     empty_ = false;
   }
 
   const log_partition<C>& z() const { return z_; }
   Index argmax() const { return argmax_; }
   const C& target_logit() const { return target_logit_; }
+  /// W, but for class indices' common factor s.
   C shares(const loss_terms<S>& terms) const {
-    return terms.target != nullptr ? terms.weight_sum : C(shares_.value());
+    if (terms.target != nullptr) return terms.weight_sum;
+    compensated_sum<C> sum;
+    add_scaled<S>(sum, {terms.hit, C(0)}, probable_.shares().high(), probable_.shares().low());
+    add_scaled<S>(sum, {terms.spread, terms.spread_rest}, common_.shares().high(), common_.shares().low());
+    return sum.value();
   }
 
   /// NaN where the slice has no distribution, +∞ where a class at -∞ has a part.
@@ -63,56 +125,30 @@ class sample_loss {
     const with_rest<C> excess = z_.log_excess();
     compensated_sum<C> sum;
     if (terms.target != nullptr) {
-      const C factor = C(terms.hit * terms.weight_of(terms.target[n]));
-      const C minus_log_p = C(-log_probability(target_logit_, z_.top(), excess));
-      if (!(factor == C(0))) sum.add(C(factor * minus_log_p));
+      const with_rest<C> lp = log_probability_parts(target_logit_, z_.top(), excess);
+      const C weight = terms.weight_of(terms.target[n]), factor = opaque<C>(terms.hit * weight);
+      C rest(0);
+      if constexpr (keeps_rest<S, C>) rest = product_error<C>(terms.hit, weight, factor);
+      if (!(factor == C(0))) add_scaled<S>(sum, {factor, rest}, C(-lp.value), C(-lp.rest));
     }
-    if (terms.has_shares()) {
-      // Σ u (log Z - x) = Σ u (pivot - x) + W (top - pivot) + W (log Z - top).
-      const C factor = terms.target != nullptr ? terms.spread : C(1);
-      const C total = shares(terms);
-      compensated_sum<C> part = distances_;
-      if (infinite_) part.add(infinity<C>());
-      if (!(total == C(0)) && !is_nan(part.low())) {
-        const difference<C> rise(z_.top(), pivot_);
-        add_distance(part, shares_.high(), rise);
-        part.add(C(shares_.low() * rise.value));
-        part.add(C(total * excess.value), C(total * excess.rest));
-      }
-      sum.add(C(factor * part.value()));
+    if (of_probabilities(terms)) probable_.add_loss(sum, {terms.hit, C(0)}, z_.top(), excess);
+    if (!(terms.spread == C(0))) {
+      common_.add_loss(sum, {terms.spread, terms.spread_rest}, z_.top(), excess);
     }
     return sum.value();
   }
 
  private:
-  /// factor · d, with what both roundings lose.
-  static void add_distance(compensated_sum<C>& sum, const C& factor, const difference<C>& d) {
-    const C product = opaque<C>(factor * d.value);
-    C lost = C(factor * d.error);
-    if constexpr (keeps_rest<S, C>) lost += product_error<C>(factor, d.value, product);
-    sum.add(product, lost);
-  }
-  void add_share(const C& u, const C& x) {
-    shares_.add(u);
-    if (u == C(0) || is_nan(x) || is_plus_infinity(x)) return;
-    if (is_minus_infinity(x)) {
-      infinite_ = true;
-      return;
-    }
-    if (!has_pivot_) pivot_ = x;
-    has_pivot_ = true;
-    add_distance(distances_, u, difference<C>(pivot_, x));
+  static bool of_probabilities(const loss_terms<S>& terms) {
+    return terms.target == nullptr && !(terms.hit == C(0));
   }
 
   log_partition<C> z_;
-  compensated_sum<C> shares_;
-  compensated_sum<C> distances_;  // Σ u (pivot - x)
-  C pivot_{0};
+  share_sums<S> probable_;  // of weight · t
+  share_sums<S> common_;    // of the weights alone, for smoothing
   C target_logit_{0};
   C largest_ = -infinity<C>();
   Index argmax_ = 0;
-  bool has_pivot_ = false;
-  bool infinite_ = false;
   bool empty_ = true;
 };
 

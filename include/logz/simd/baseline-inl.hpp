@@ -42,7 +42,7 @@ LOGZ_INLINE void store_pieces(S* p, ptrdiff_t stride, ptrdiff_t j, ptrdiff_t row
 
 template <class V>
 LOGZ_INLINE V fma(V a, V b, V c) {
-  return a * b + c;
+  return opaque_vector(a * b) + c;  // -ffast-math takes a common factor out
 }
 
 /// A vector of floats as two of doubles.

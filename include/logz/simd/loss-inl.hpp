@@ -83,11 +83,11 @@ LOGZ_INLINE relative_partition relative_to_top(const double* at_top, const doubl
       quotient({all(1.0), vec<double>{}}, {total, low - opaque_vector(total - high)});
   return {log1p(quotient({load(sum), load(rest)}, one)), inverse, (load(sum) + load(rest)) * inverse.high};
 }
-/// a + b: of floats in double nothing is lost that counts.
+/// a + b: of floats in double nothing is lost that counts, unless -ffast-math adds in another order.
 template <class S>
 LOGZ_INLINE lane_sum<double> joined(vec<double> a, vec<double> b, vec<double> rest) {
   if constexpr (sizeof(S) == 4) {
-    return {a + b, vec<double>{}};
+    return {opaque_vector(a + b), vec<double>{}};
   } else {
     const vec<double> sum = two_sum<vec<double>>(a, b, rest);
     return {sum, magnitude<double>(sum) < std::numeric_limits<double>::infinity() ? rest : vec<double>{}};

@@ -246,7 +246,7 @@ LOGZ_INLINE share_slopes<S> slopes_of(const loss_terms<S>& terms, const S* t, do
 /// e · c less the share's slope.
 template <class S>
 LOGZ_INLINE vec<S> slope_of(vec<S> e, const coefficients<S>& with, vec<S> u) {
-  return fma(e, with.high, fma(e, with.low, -u));
+  return fma(e, with.high, opaque_vector(fma(e, with.low, -u)));
 }
 
 /// The gradient of n exps side by side.
