@@ -5,27 +5,40 @@
 
 namespace LOGZ_TARGET {
 
-/// Adds a vector of products; of g alone for log_softmax.
+/// Adds two vectors of products; of g alone for log_softmax. The result is relative to g and to the sum, which may be far
+/// below its terms: products of floats are exact in double, of doubles their errors are kept.
 template <backward_op Op>
-LOGZ_INLINE void add(lane_sum<float>& s, const float* g, const float* y) {
-  if constexpr (Op == backward_op::softmax) {
-    s.first = fma(widen(g), widen(y), s.first);
-    s.second = fma(widen(g + width<double>), widen(y + width<double>), s.second);
-  } else {
-    s.first += widen(g);
-    s.second += widen(g + width<double>);
-  }
+LOGZ_INLINE void add_pair(vec<double>& sum, vec<double> ga, vec<double> gb, vec<double> ya, vec<double> yb) {
+  sum += Op == backward_op::softmax ? fma(gb, yb, ga * ya) : ga + gb;
 }
 template <backward_op Op>
-LOGZ_INLINE void add(lane_sum<double>& s, const double* g, const double* y) {
+LOGZ_INLINE void add_pair(lane_sum<float>& s, vec<float> ga, vec<float> gb, vec<float> ya, vec<float> yb) {
+  add_pair<Op>(s.first, first_half(ga), first_half(gb), first_half(ya), first_half(yb));
+  add_pair<Op>(s.second, second_half(ga), second_half(gb), second_half(ya), second_half(yb));
+}
+template <backward_op Op>
+LOGZ_INLINE void add_pair(lane_sum<double>& s, vec<double> ga, vec<double> gb, vec<double> ya,
+                          vec<double> yb) {
   if constexpr (Op == backward_op::softmax) {
-    const vec<double> a = load(g), b = load(y);
-    const vec<double> product = opaque_vector(a * b);
-    s.low += error_of_product(a, b, product);
-    add_exactly(s, product);
+    const vec<double> a = opaque_vector(ga * ya), b = opaque_vector(gb * yb);
+    s.low += error_of_product(ga, ya, a) + error_of_product(gb, yb, b);
+    add_both(s, a, b);
   } else {
-    add_exactly(s, load(g));
+    add_both(s, ga, gb);
   }
+}
+/// The same from memory: one instruction widens four floats.
+template <backward_op Op>
+LOGZ_INLINE void add_pair(lane_sum<float>& s, const float* ga, const float* gb, const float* ya,
+                          const float* yb) {
+  constexpr ptrdiff_t half = width<double>;
+  add_pair<Op>(s.first, widen(ga), widen(gb), widen(ya), widen(yb));
+  add_pair<Op>(s.second, widen(ga + half), widen(gb + half), widen(ya + half), widen(yb + half));
+}
+template <backward_op Op>
+LOGZ_INLINE void add_pair(lane_sum<double>& s, const double* ga, const double* gb, const double* ya,
+                          const double* yb) {
+  add_pair<Op>(s, load(ga), load(gb), load(ya), load(yb));
 }
 
 LOGZ_INLINE void merge(lane_sum<float>& s, const lane_sum<float>& other) {
@@ -38,15 +51,17 @@ LOGZ_INLINE void merge(lane_sum<double>& s, const lane_sum<double>& other) {
 }
 
 LOGZ_INLINE void store_sums(const lane_sum<float>& s, float* total) {
-  double lane[width<float>];
-  store(lane, s.first);
-  store(lane + width<double>, s.second);
-  for (ptrdiff_t i = 0; i < width<float>; ++i) total[i] = float(lane[i]);
+  narrow(total, s.first);
+  narrow(total + width<double>, s.second);
 }
 LOGZ_INLINE void store_sums(const lane_sum<double>& s, double* total) {
   // Infinite or NaN: the low part is NaN and has nothing to say.
   const vec<double> joined = s.high + s.low;
   store(total, magnitude<double>(s.high) < std::numeric_limits<double>::infinity() ? joined : s.high);
+}
+LOGZ_INLINE void store_sums(const narrow_sum<float>& s, float* total) { narrow(total, s.high); }
+LOGZ_INLINE void store_sums(const narrow_sum<double>& s, double* total) {
+  store_sums(lane_sum<double>{s.high, s.rest}, total);
 }
 LOGZ_INLINE float sum_of_lanes(const lane_sum<float>& s) { return float(total_of(s.first + s.second)); }
 LOGZ_INLINE double sum_of_lanes(const lane_sum<double>& s) {
@@ -94,19 +109,19 @@ LOGZ_INLINE vec<S> backward_map(vec<S> g, vec<S> y, const backward_coefficients<
 template <class S, backward_op Op>
 S row_total(const S* g, const S* y, ptrdiff_t n) {
   constexpr ptrdiff_t w = width<S>;
+  constexpr vec<S> none = {};
   lane_sum<S> a, b;
   clear(a);
   clear(b);
   ptrdiff_t l = 0;
-  for (; l + 2 * w <= n; l += 2 * w) {
-    add<Op>(a, g + l, y + l);
-    add<Op>(b, g + l + w, y + l + w);
+  for (; l + 4 * w <= n; l += 4 * w) {
+    add_pair<Op>(a, g + l, g + l + w, y + l, y + l + w);
+    add_pair<Op>(b, g + l + 2 * w, g + l + 3 * w, y + l + 2 * w, y + l + 3 * w);
   }
-  for (; l < n; l += w) {
-    S g_tail[w], y_tail[w];
-    store(g_tail, load_up_to(g + l, n - l, vec<S>{}));
-    store(y_tail, load_up_to(y + l, n - l, vec<S>{}));
-    add<Op>(b, g_tail, y_tail);
+  for (; l < n; l += 2 * w) {
+    const ptrdiff_t left = n - l;
+    add_pair<Op>(a, load_up_to(g + l, left, none), load_up_to(g + l + w, left - w, none),
+                 load_up_to(y + l, left, none), load_up_to(y + l + w, left - w, none));
   }
   merge(a, b);
   return sum_of_lanes(a);
@@ -149,16 +164,20 @@ template <class S, backward_op Op>
 void panel_sum(const S* g, ptrdiff_t g_row, const S* y, ptrdiff_t y_row, ptrdiff_t n, ptrdiff_t lanes,
                lane_sum<S>* sum) {
   ptrdiff_t l = 0;
-  for (; l + 4 <= n; l += 4) {
+  for (; l + 4 <= n; l += 4, g += 4 * g_row, y += 4 * y_row) {
     for (ptrdiff_t i = 0; i < lanes; i += width<S>) {
       lane_sum<S> s = sum[i / width<S>];
-      LOGZ_UNROLL for (int k = 0; k < 4; ++k) add<Op>(s, g + (l + k) * g_row + i, y + (l + k) * y_row + i);
+      add_pair<Op>(s, g + i, g + g_row + i, y + i, y + y_row + i);
+      add_pair<Op>(s, g + 2 * g_row + i, g + 3 * g_row + i, y + 2 * y_row + i, y + 3 * y_row + i);
       sum[i / width<S>] = s;
     }
   }
-  for (; l < n; ++l) {
-    for (ptrdiff_t i = 0; i < lanes; i += width<S>)
-      add<Op>(sum[i / width<S>], g + l * g_row + i, y + l * y_row + i);
+  for (; l < n; l += 2, g += 2 * g_row, y += 2 * y_row) {
+    const bool both = l + 1 < n;
+    for (ptrdiff_t i = 0; i < lanes; i += width<S>) {
+      const vec<S> gb = both ? load(g + g_row + i) : vec<S>{}, yb = both ? load(y + y_row + i) : vec<S>{};
+      add_pair<Op>(sum[i / width<S>], load(g + i), gb, load(y + i), yb);
+    }
   }
 }
 
@@ -173,6 +192,67 @@ void panel_map(const S* g, ptrdiff_t g_row, const S* y, ptrdiff_t y_row, ptrdiff
   }
 }
 
+/// Fewer slices than half a vector has lanes, `Row` of them side by side: narrow-inl.hpp.
+template <class S, backward_op Op, ptrdiff_t Row>
+void one_narrow_backward(const backward_call<S>& call, ptrdiff_t first, ptrdiff_t slices) {
+  constexpr ptrdiff_t w = width<S>, chunk = 2 * w;
+  constexpr vec<S> none = {};
+  const ptrdiff_t room = call.scratch_size / 2, block = room / Row / 2 * 2;
+  S* const out = call.out + first * call.out_slice;
+  const bool dense_out = is_dense<Row>(slices, call.out_length, call.out_slice);
+  narrow_sum<S> total;
+  clear(total);
+  backward_coefficients<S> with;
+  for (int pass = 0; pass < 2; ++pass) {
+    for (ptrdiff_t start = 0; start < call.length; start += block) {
+      const ptrdiff_t rows = at_most(call.length - start, block), n = rows * Row;
+      const S* const g = gather_rows<S, Row>(call.g + first * call.g_slice + start * call.g_length,
+                                             call.g_length, call.g_slice, slices, rows, call.scratch);
+      const S* const y = gather_rows<S, Row>(call.y + first * call.y_slice + start * call.y_length,
+                                             call.y_length, call.y_slice, slices, rows, call.scratch + room);
+      if (pass == 0) {
+        for (ptrdiff_t l = 0; l < n; l += chunk) {
+          vec<S> ga = load_up_to(g + l, n - l, none), gb = load_up_to(g + l + w, n - l - w, none);
+          vec<S> ya = load_up_to(y + l, n - l, none), yb = load_up_to(y + l + w, n - l - w, none);
+          split_pairs<S, Row>(ga, gb, every_lane<S>{});
+          split_pairs<S, Row>(ya, yb, every_lane<S>{});
+          lane_sum<S> pairs;
+          clear(pairs);
+          add_pair<Op>(pairs, ga, gb, ya, yb);
+          add_pairs<S, terms::all, Row>(total, pairs, ((n - l) / Row + 1) / 2);
+        }
+        continue;
+      }
+      S* const to = dense_out ? out + start * Row : call.scratch;
+      for (ptrdiff_t l = 0; l < n; l += w) {
+        const vec<S> v =
+            backward_map<S, Op>(load_up_to(g + l, n - l, none), load_up_to(y + l, n - l, none), with);
+        store_up_to(to + l, n - l, v);
+      }
+      if (!dense_out) {
+        scatter_rows<S, Row>(to, rows, out + start * call.out_length, call.out_length, call.out_slice,
+                             slices);
+      }
+    }
+    if (pass == 0) {
+      S sum[w];
+      store_sums(total, sum);
+      with = coefficients_of<S, Op>(in_every_row<S, Row>(sum));
+    }
+  }
+}
+template <class S, backward_op Op, ptrdiff_t Row = width<S> / 2>
+void narrow_backward(const backward_call<S>& call, ptrdiff_t first, ptrdiff_t slices) {
+  if constexpr (Row > 1) {
+    if (slices <= Row / 2) return narrow_backward<S, Op, Row / 2>(call, first, slices);
+  }
+  one_narrow_backward<S, Op, Row>(call, first, slices);
+}
+template <class S>
+LOGZ_INLINE bool is_narrow(const backward_call<S>& call, ptrdiff_t slices) {
+  return slices == 1 || (slices <= width<S> / 2 && call.g_slice == 1 && call.y_slice == 1);
+}
+
 /// Panels of neighbours are worked on where they are; any others are packed into scratch, block by block.
 template <class S, backward_op Op, bool Stream>
 void backward_panels(const backward_call<S>& call) {
@@ -184,7 +264,7 @@ void backward_panels(const backward_call<S>& call) {
   ptrdiff_t block = call.length;
   if (wide == 0) {
     wide = line;
-    block = call.scratch_size / 2 / line - overhang;
+    block = (call.scratch_size / 2 / line - overhang) / 2 * 2;  // whole pairs
   }
   wide = at_most(wide, most);
   // Worked on in place, as wide as a page: in memory and L3 twice as fast as 512 bytes, narrower ones slower still.
@@ -196,6 +276,11 @@ void backward_panels(const backward_call<S>& call) {
     const ptrdiff_t whole = at_most(call.count - first, widest) / w * w;
     const bool direct = neighbours && whole != 0;
     const ptrdiff_t slices = direct ? whole : at_most(call.count - first, wide);
+    if (is_narrow(call, slices)) {
+      narrow_backward<S, Op>(call, first, slices);
+      first += slices;
+      continue;
+    }
     const ptrdiff_t lanes = (slices + w - 1) / w * w;
     const S* g = direct ? call.g + first : call.scratch;
     const S* y = direct ? call.y + first : call.scratch + call.scratch_size / 2 / line * line;
@@ -242,6 +327,8 @@ void backward(const backward_call<S>& call) {
     } else {
       backward_rows<S, Op, false>(call);
     }
+  } else if (call.count == 1) {
+    narrow_backward<S, Op>(call, 0, 1);
   } else if (call.in_memory && can_stream(call.out, call.out_length, call.out_slice)) {
     backward_panels<S, Op, true>(call);
   } else {

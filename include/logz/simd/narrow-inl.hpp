@@ -167,6 +167,30 @@ __attribute__((noinline)) void sum_narrow(narrow_partition<S>& p, const S* x, pt
   }
 }
 
+/// Rows that lie one after the other.
+template <ptrdiff_t Row>
+LOGZ_INLINE bool is_dense(ptrdiff_t slices, ptrdiff_t length_stride, ptrdiff_t slice_stride) {
+  return slices == Row && length_stride == Row && (Row == 1 || slice_stride == 1);
+}
+/// n rows from x on, side by side: where they are if they lie so, or copied to `to`.
+template <class S, ptrdiff_t Row>
+const S* gather_rows(const S* x, ptrdiff_t length_stride, ptrdiff_t slice_stride, ptrdiff_t slices,
+                     ptrdiff_t n, S* to) {
+  if (is_dense<Row>(slices, length_stride, slice_stride)) return x;
+  for (ptrdiff_t l = 0; l < n; ++l) {
+    for (ptrdiff_t i = 0; i < Row; ++i)
+      to[l * Row + i] = x[l * length_stride + at_most(i, slices - 1) * slice_stride];
+  }
+  return to;
+}
+template <class S, ptrdiff_t Row>
+void scatter_rows(const S* from, ptrdiff_t n, S* out, ptrdiff_t length_stride, ptrdiff_t slice_stride,
+                  ptrdiff_t slices) {
+  for (ptrdiff_t l = 0; l < n; ++l) {
+    for (ptrdiff_t i = 0; i < slices; ++i) out[l * length_stride + i * slice_stride] = from[l * Row + i];
+  }
+}
+
 /// A narrow panel, and its scratch.
 template <class S, forward_op Op, ptrdiff_t Row>
 struct narrow_panel {
@@ -182,11 +206,8 @@ struct narrow_panel {
     block = (call.scratch_size - 2 * width<S>) / Row / flush_step * flush_step;
   }
 
-  bool dense(ptrdiff_t length_stride, ptrdiff_t slice_stride) const {
-    return slices == Row && length_stride == Row && (Row == 1 || slice_stride == 1);
-  }
-  bool dense_in() const { return dense(call.x_length, call.x_slice); }
-  bool dense_out() const { return dense(call.out_length, call.out_slice); }
+  bool dense_in() const { return is_dense<Row>(slices, call.x_length, call.x_slice); }
+  bool dense_out() const { return is_dense<Row>(slices, call.out_length, call.out_slice); }
   ptrdiff_t rows_from(ptrdiff_t start) const { return at_most(call.length - start, block); }
   S* out_at(ptrdiff_t start) const { return call.out + first * call.out_slice + start * call.out_length; }
 
@@ -197,14 +218,8 @@ struct narrow_panel {
     if (dense_in() && !prepared) return from;
     if (held == start && held_prepared == prepared) return call.scratch;
     S* const to = call.scratch;
-    if (dense_in()) {
+    if (gather_rows<S, Row>(from, call.x_length, call.x_slice, slices, n, to) != to)
       __builtin_memcpy(to, from, static_cast<std::size_t>(n * Row) * sizeof(S));
-    } else {
-      for (ptrdiff_t l = 0; l < n; ++l) {
-        for (ptrdiff_t i = 0; i < Row; ++i)
-          to[l * Row + i] = from[l * call.x_length + at_most(i, slices - 1) * call.x_slice];
-      }
-    }
     if (prepared) {
       const S sign = call.negate ? S(-1) : S(1);
       for (ptrdiff_t i = 0; i < n * Row; i += width<S>)
@@ -249,18 +264,13 @@ struct narrow_panel {
 
   /// A block through the map.
   void write(const S* from, ptrdiff_t start, const coefficients<S>& with) {
-    constexpr ptrdiff_t w = width<S>;
     constexpr forward_op how = is_loss<Op> ? forward_op::softmax : Op;
     const ptrdiff_t n = rows_from(start) * Row;
     S* const to = out_at(start);
     if (dense_out()) return row_map<S, how>(from, to, n, with, false);
-    for (ptrdiff_t l = 0; l < n; l += w) {
-      S lane[w];
-      store(lane, map<S, how>(load_up_to(from + l, n - l, vec<S>{}), with));
-      for (ptrdiff_t i = 0; i < w && l + i < n; ++i) {
-        if (i % Row < slices) to[(l + i) / Row * call.out_length + i % Row * call.out_slice] = lane[i];
-      }
-    }
+    held = -1;
+    row_map<S, how>(from, call.scratch, n, with, false);
+    scatter_rows<S, Row>(call.scratch, rows_from(start), to, call.out_length, call.out_slice, slices);
   }
 };
 
