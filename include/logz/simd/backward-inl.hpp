@@ -192,61 +192,63 @@ void panel_map(const S* g, ptrdiff_t g_row, const S* y, ptrdiff_t y_row, ptrdiff
   }
 }
 
-/// Fewer slices than half a vector has lanes, `Row` of them side by side: narrow-inl.hpp.
-template <class S, backward_op Op, ptrdiff_t Row>
-void one_narrow_backward(const backward_call<S>& call, ptrdiff_t first, ptrdiff_t slices) {
-  constexpr ptrdiff_t w = width<S>, chunk = 2 * w;
+/// Adds n numbers of rows side by side, whole pairs but for the last.
+template <class S, backward_op Op, ptrdiff_t Row = width<S> / 2>
+void sum_narrow(ptrdiff_t row, narrow_sum<S>& total, const S* g, const S* y, ptrdiff_t n) {
+  constexpr ptrdiff_t w = width<S>;
   constexpr vec<S> none = {};
-  const ptrdiff_t room = call.scratch_size / 2, block = room / Row / 2 * 2;
+  if constexpr (Row > 1) {
+    if (row != Row) return sum_narrow<S, Op, Row / 2>(row, total, g, y, n);
+  }
+  for (ptrdiff_t l = 0; l < n; l += 2 * w) {
+    vec<S> ga = load_up_to(g + l, n - l, none), gb = load_up_to(g + l + w, n - l - w, none);
+    vec<S> ya = load_up_to(y + l, n - l, none), yb = load_up_to(y + l + w, n - l - w, none);
+    split_pairs<S, Row>(ga, gb, every_lane<S>{});
+    split_pairs<S, Row>(ya, yb, every_lane<S>{});
+    lane_sum<S> pairs;
+    clear(pairs);
+    add_pair<Op>(pairs, ga, gb, ya, yb);
+    add_pairs<S, terms::all, Row>(total, pairs, ((n - l) / Row + 1) / 2);
+  }
+}
+/// Fewer slices than half a vector has lanes: rows as in narrow-inl.hpp.
+template <class S, backward_op Op>
+void narrow_backward(const backward_call<S>& call, ptrdiff_t first, ptrdiff_t slices) {
+  constexpr ptrdiff_t w = width<S>;
+  constexpr vec<S> none = {};
+  const ptrdiff_t row = row_for(slices), room = call.scratch_size / 2, block = room / row / 2 * 2;
   S* const out = call.out + first * call.out_slice;
-  const bool dense_out = is_dense<Row>(slices, call.out_length, call.out_slice);
+  const bool dense_out = is_dense(row, slices, call.out_length, call.out_slice);
   narrow_sum<S> total;
   clear(total);
   backward_coefficients<S> with;
   for (int pass = 0; pass < 2; ++pass) {
     for (ptrdiff_t start = 0; start < call.length; start += block) {
-      const ptrdiff_t rows = at_most(call.length - start, block), n = rows * Row;
-      const S* const g = gather_rows<S, Row>(call.g + first * call.g_slice + start * call.g_length,
-                                             call.g_length, call.g_slice, slices, rows, call.scratch);
-      const S* const y = gather_rows<S, Row>(call.y + first * call.y_slice + start * call.y_length,
-                                             call.y_length, call.y_slice, slices, rows, call.scratch + room);
+      const ptrdiff_t rows = at_most(call.length - start, block), n = rows * row;
+      const S* const g = gather_rows(row, call.g + first * call.g_slice + start * call.g_length,
+                                     call.g_length, call.g_slice, slices, rows, call.scratch);
+      const S* const y = gather_rows(row, call.y + first * call.y_slice + start * call.y_length,
+                                     call.y_length, call.y_slice, slices, rows, call.scratch + room);
       if (pass == 0) {
-        for (ptrdiff_t l = 0; l < n; l += chunk) {
-          vec<S> ga = load_up_to(g + l, n - l, none), gb = load_up_to(g + l + w, n - l - w, none);
-          vec<S> ya = load_up_to(y + l, n - l, none), yb = load_up_to(y + l + w, n - l - w, none);
-          split_pairs<S, Row>(ga, gb, every_lane<S>{});
-          split_pairs<S, Row>(ya, yb, every_lane<S>{});
-          lane_sum<S> pairs;
-          clear(pairs);
-          add_pair<Op>(pairs, ga, gb, ya, yb);
-          add_pairs<S, terms::all, Row>(total, pairs, ((n - l) / Row + 1) / 2);
-        }
+        sum_narrow<S, Op>(row, total, g, y, n);
         continue;
       }
-      S* const to = dense_out ? out + start * Row : call.scratch;
+      S* const to = dense_out ? out + start * row : call.scratch;
       for (ptrdiff_t l = 0; l < n; l += w) {
         const vec<S> v =
             backward_map<S, Op>(load_up_to(g + l, n - l, none), load_up_to(y + l, n - l, none), with);
         store_up_to(to + l, n - l, v);
       }
       if (!dense_out) {
-        scatter_rows<S, Row>(to, rows, out + start * call.out_length, call.out_length, call.out_slice,
-                             slices);
+        scatter_rows(row, to, rows, out + start * call.out_length, call.out_length, call.out_slice, slices);
       }
     }
     if (pass == 0) {
       S sum[w];
       store_sums(total, sum);
-      with = coefficients_of<S, Op>(in_every_row<S, Row>(sum));
+      with = coefficients_of<S, Op>(in_every_row(row, sum));
     }
   }
-}
-template <class S, backward_op Op, ptrdiff_t Row = width<S> / 2>
-void narrow_backward(const backward_call<S>& call, ptrdiff_t first, ptrdiff_t slices) {
-  if constexpr (Row > 1) {
-    if (slices <= Row / 2) return narrow_backward<S, Op, Row / 2>(call, first, slices);
-  }
-  one_narrow_backward<S, Op, Row>(call, first, slices);
 }
 template <class S>
 LOGZ_INLINE bool is_narrow(const backward_call<S>& call, ptrdiff_t slices) {

@@ -167,47 +167,69 @@ __attribute__((noinline)) void sum_narrow(narrow_partition<S>& p, const S* x, pt
   }
 }
 
+/// The same for rows of `row` numbers, a power of two.
+template <class S, terms Which, ptrdiff_t Row = width<S> / 2>
+LOGZ_INLINE void sum_narrow(ptrdiff_t row, narrow_partition<S>& p, const S* x, ptrdiff_t n, S* out) {
+  if constexpr (Row > 1) {
+    if (row != Row) return sum_narrow<S, Which, Row / 2>(row, p, x, n, out);
+  }
+  sum_narrow<S, Which, Row>(p, x, n, out);
+}
+template <class S, ptrdiff_t Row = width<S> / 2>
+LOGZ_INLINE vec<S> max_of_rows(ptrdiff_t row, vec<S> v) {
+  if constexpr (Row > 1) {
+    if (row != Row) return max_of_rows<S, Row / 2>(row, v);
+  }
+  return max_in_lanes<S, Row>(v);
+}
+/// The least that holds so many slices.
+LOGZ_INLINE ptrdiff_t row_for(ptrdiff_t slices) {
+  ptrdiff_t row = 1;
+  while (row < slices) row *= 2;
+  return row;
+}
+
 /// Rows that lie one after the other.
-template <ptrdiff_t Row>
-LOGZ_INLINE bool is_dense(ptrdiff_t slices, ptrdiff_t length_stride, ptrdiff_t slice_stride) {
-  return slices == Row && length_stride == Row && (Row == 1 || slice_stride == 1);
+LOGZ_INLINE bool is_dense(ptrdiff_t row, ptrdiff_t slices, ptrdiff_t length_stride, ptrdiff_t slice_stride) {
+  return slices == row && length_stride == row && (row == 1 || slice_stride == 1);
 }
 /// n rows from x on, side by side: where they are if they lie so, or copied to `to`.
-template <class S, ptrdiff_t Row>
-const S* gather_rows(const S* x, ptrdiff_t length_stride, ptrdiff_t slice_stride, ptrdiff_t slices,
-                     ptrdiff_t n, S* to) {
-  if (is_dense<Row>(slices, length_stride, slice_stride)) return x;
+template <class S>
+const S* gather_rows(ptrdiff_t row, const S* x, ptrdiff_t length_stride, ptrdiff_t slice_stride,
+                     ptrdiff_t slices, ptrdiff_t n, S* to) {
+  if (is_dense(row, slices, length_stride, slice_stride)) return x;
   for (ptrdiff_t l = 0; l < n; ++l) {
-    for (ptrdiff_t i = 0; i < Row; ++i)
-      to[l * Row + i] = x[l * length_stride + at_most(i, slices - 1) * slice_stride];
+    for (ptrdiff_t i = 0; i < row; ++i)
+      to[l * row + i] = x[l * length_stride + at_most(i, slices - 1) * slice_stride];
   }
   return to;
 }
-template <class S, ptrdiff_t Row>
-void scatter_rows(const S* from, ptrdiff_t n, S* out, ptrdiff_t length_stride, ptrdiff_t slice_stride,
-                  ptrdiff_t slices) {
+template <class S>
+void scatter_rows(ptrdiff_t row, const S* from, ptrdiff_t n, S* out, ptrdiff_t length_stride,
+                  ptrdiff_t slice_stride, ptrdiff_t slices) {
   for (ptrdiff_t l = 0; l < n; ++l) {
-    for (ptrdiff_t i = 0; i < slices; ++i) out[l * length_stride + i * slice_stride] = from[l * Row + i];
+    for (ptrdiff_t i = 0; i < slices; ++i) out[l * length_stride + i * slice_stride] = from[l * row + i];
   }
 }
 
 /// A narrow panel, and its scratch.
-template <class S, forward_op Op, ptrdiff_t Row>
+template <class S, forward_op Op>
 struct narrow_panel {
   const forward_call<S>& call;
   ptrdiff_t first, slices;
+  ptrdiff_t row;        // numbers in a row
   ptrdiff_t block;      // rows that scratch holds
   ptrdiff_t held = -1;  // the block that scratch holds
   bool held_prepared = false;
   narrow_partition<S> p;
 
   narrow_panel(const forward_call<S>& of, ptrdiff_t from, ptrdiff_t count)
-      : call(of), first(from), slices(count) {
-    block = (call.scratch_size - 2 * width<S>) / Row / flush_step * flush_step;
+      : call(of), first(from), slices(count), row(row_for(count)) {
+    block = (call.scratch_size - 2 * width<S>) / row / flush_step * flush_step;
   }
 
-  bool dense_in() const { return is_dense<Row>(slices, call.x_length, call.x_slice); }
-  bool dense_out() const { return is_dense<Row>(slices, call.out_length, call.out_slice); }
+  bool dense_in() const { return is_dense(row, slices, call.x_length, call.x_slice); }
+  bool dense_out() const { return is_dense(row, slices, call.out_length, call.out_slice); }
   ptrdiff_t rows_from(ptrdiff_t start) const { return at_most(call.length - start, block); }
   S* out_at(ptrdiff_t start) const { return call.out + first * call.out_slice + start * call.out_length; }
 
@@ -218,11 +240,11 @@ struct narrow_panel {
     if (dense_in() && !prepared) return from;
     if (held == start && held_prepared == prepared) return call.scratch;
     S* const to = call.scratch;
-    if (gather_rows<S, Row>(from, call.x_length, call.x_slice, slices, n, to) != to)
-      __builtin_memcpy(to, from, static_cast<std::size_t>(n * Row) * sizeof(S));
+    if (gather_rows(row, from, call.x_length, call.x_slice, slices, n, to) != to)
+      __builtin_memcpy(to, from, static_cast<std::size_t>(n * row) * sizeof(S));
     if (prepared) {
       const S sign = call.negate ? S(-1) : S(1);
-      for (ptrdiff_t i = 0; i < n * Row; i += width<S>)
+      for (ptrdiff_t i = 0; i < n * row; i += width<S>)
         store(to + i, opaque_vector(load(to + i) * sign) - p.z.shift);
     }
     held = start;
@@ -237,7 +259,7 @@ struct narrow_panel {
     p.z.shift = vec<S>{};
     for (ptrdiff_t start = 0; start < call.length; start += block) {
       const S* const x = rows_at(start, call.negate);
-      const ptrdiff_t n = rows_from(start) * Row;
+      const ptrdiff_t n = rows_from(start) * row;
       ptrdiff_t l = 0;
       for (; l + 2 * width<S> <= n; l += 2 * width<S>) {
         a = larger<vec<S>>(load(x + l), a);
@@ -245,7 +267,7 @@ struct narrow_panel {
       }
       for (; l < n; l += width<S>) a = larger<vec<S>>(load_up_to(x + l, n - l, least), a);
     }
-    return max_in_lanes<S, Row>(larger<vec<S>>(a, b));
+    return max_of_rows<S>(row, larger<vec<S>>(a, b));
   }
 
   /// Sums over the whole slices. With `kept` the exps go there, otherwise into scratch.
@@ -255,9 +277,9 @@ struct narrow_panel {
     clear(p.sum);
     for (ptrdiff_t start = 0; start < call.length; start += block) {
       const S* const x = rows_at(start, prepared);
-      S* const to = kept == nullptr ? call.scratch : kept + start * Row;
+      S* const to = kept == nullptr ? call.scratch : kept + start * row;
       if (keeps_exps(summed<Op>) && kept == nullptr) held = -1;
-      sum_narrow<S, summed<Op>, Row>(p, x, rows_from(start) * Row, to);
+      sum_narrow<S, summed<Op>>(row, p, x, rows_from(start) * row, to);
     }
     flush(p.sum);
   }
@@ -265,49 +287,53 @@ struct narrow_panel {
   /// A block through the map.
   void write(const S* from, ptrdiff_t start, const coefficients<S>& with) {
     constexpr forward_op how = is_loss<Op> ? forward_op::softmax : Op;
-    const ptrdiff_t n = rows_from(start) * Row;
+    const ptrdiff_t n = rows_from(start) * row;
     S* const to = out_at(start);
     if (dense_out()) return row_map<S, how>(from, to, n, with, false);
     held = -1;
     row_map<S, how>(from, call.scratch, n, with, false);
-    scatter_rows<S, Row>(call.scratch, rows_from(start), to, call.out_length, call.out_slice, slices);
+    scatter_rows(row, call.scratch, rows_from(start), to, call.out_length, call.out_slice, slices);
   }
 };
 
 /// a of the first row, in every row.
-template <class S, ptrdiff_t Row>
-LOGZ_INLINE vec<S> in_every_row(const S* a) {
-  if constexpr (Row == 1) return all(a[0]);
+template <class S>
+LOGZ_INLINE vec<S> in_every_row(ptrdiff_t row, const S* a) {
+  if (row == 1) return all(a[0]);
   S lane[width<S>];
-  for (ptrdiff_t i = 0; i < width<S>; ++i) lane[i] = a[i % Row];
+  for (ptrdiff_t i = 0; i < width<S>; ++i) lane[i] = a[i & (row - 1)];
   return load(lane);
 }
 
-template <class S, forward_op Op, ptrdiff_t Row>
-void one_narrow_panel(const forward_call<S>& call, ptrdiff_t first, ptrdiff_t slices) {
+template <class S, forward_op Op>
+void narrow(const forward_call<S>& call, ptrdiff_t first, ptrdiff_t slices) {
   constexpr ptrdiff_t w = width<S>;
   constexpr terms which = summed<Op>;
   constexpr bool backward = Op == forward_op::logsumexp_backward;
-  narrow_panel<S, Op, Row> panel(call, first, slices);
+  narrow_panel<S, Op> panel(call, first, slices);
+  const ptrdiff_t row = panel.row;
   partition<S>& z = panel.p.z;
   group<S, w> g;
   loss_group<S, is_loss<Op> ? w : 1> lg;
   vec<S> references = {}, factors = {};
   if constexpr (is_loss<Op>) {
-    for (ptrdiff_t i = 0; i < Row; ++i) {
+    // Lanes without a sample get one that is harmless.
+    store(lg.logit, vec<S>{});
+    store(lg.own, vec<double>{});
+    store(lg.above, vec<double>{});
+    for (ptrdiff_t i = 0; i < row; ++i) {
       const ptrdiff_t slice = first + at_most(i, slices - 1);
       read_target(lg, i, *call.loss, slice, call.x + slice * call.x_slice, call.x_length);
     }
-    for (ptrdiff_t i = Row; i < w; ++i) clear_target(lg, i);
   } else if constexpr (backward) {
-    for (ptrdiff_t i = 0; i < Row; ++i) {
+    for (ptrdiff_t i = 0; i < row; ++i) {
       const ptrdiff_t slice = first + at_most(i, slices - 1);
       const S reference = call.reference[slice * call.reference_slice];
       g.reference[i] = reference;
       g.factor[i] = is_nan(double(reference)) ? reference : call.factor[slice * call.factor_slice];
     }
-    references = in_every_row<S, Row>(g.reference);
-    factors = in_every_row<S, Row>(g.factor);
+    references = in_every_row(row, g.reference);
+    factors = in_every_row(row, g.factor);
   }
   const vec<S> tops = backward ? references : panel.find_tops();
   set_reference<S>(z, tops, span_of<S, Op>);
@@ -325,10 +351,10 @@ void one_narrow_panel(const forward_call<S>& call, ptrdiff_t first, ptrdiff_t sl
   store(g.sum, panel.p.sum.high);
   if constexpr (sizeof(S) == 8) store(g.rest, panel.p.sum.rest);
   if constexpr (is_loss<Op>) {
-    finish_losses<S, which == terms::kept>(g, lg, *call.loss, Row);
+    finish_losses<S, which == terms::kept>(g, lg, *call.loss, row);
     for (ptrdiff_t i = 0; i < slices; ++i) store_losses(g, lg, i, *call.loss, first + i);
   } else {
-    finish<which>(g, Row);
+    finish<which>(g, row);
   }
   if constexpr (Op == forward_op::logsumexp) {
     for (ptrdiff_t i = 0; i < slices; ++i) {
@@ -338,14 +364,14 @@ void one_narrow_panel(const forward_call<S>& call, ptrdiff_t first, ptrdiff_t sl
     }
   }
   if constexpr (!is_reduction<Op>) {
-    coefficients<S> with = {in_every_row<S, Row>(g.high), in_every_row<S, Row>(g.low), all(S(1))};
+    coefficients<S> with = {in_every_row(row, g.high), in_every_row(row, g.low), all(S(1))};
     if constexpr (backward) set_factor<S>(with, factors);
     for (ptrdiff_t start = 0; start < call.length; start += panel.block) {
       const S* from = in_result ? panel.out_at(start) : call.scratch;
       if (remade || which == terms::others) from = panel.rows_at(start, prepared);
       if (remade) {
         panel.held = -1;
-        sum_narrow<S, which, Row>(panel.p, from, panel.rows_from(start) * Row, call.scratch);
+        sum_narrow<S, which>(row, panel.p, from, panel.rows_from(start) * row, call.scratch);
         from = call.scratch;
       }
       panel.write(from, start, with);
@@ -353,14 +379,6 @@ void one_narrow_panel(const forward_call<S>& call, ptrdiff_t first, ptrdiff_t sl
   }
   if constexpr (backward) clear_empty(call, first, slices, g.reference);
   if constexpr (which == terms::kept) finish_gradients(call, lg, first, slices);
-}
-
-template <class S, forward_op Op, ptrdiff_t Row = width<S> / 2>
-void narrow(const forward_call<S>& call, ptrdiff_t first, ptrdiff_t slices) {
-  if constexpr (Row > 1) {
-    if (slices <= Row / 2) return narrow<S, Op, Row / 2>(call, first, slices);
-  }
-  one_narrow_panel<S, Op, Row>(call, first, slices);
 }
 
 /// Whether that many slices make a narrow panel. Losses that spread over the classes, and the largest class, are a
