@@ -42,7 +42,7 @@ void inspect_columns(panel<S, Op>& p, const window& at) {
                         top);
     }
     if (terms.argmax == nullptr) continue;
-    find_in_columns<S>(p.lg.argmax + i, p.x + i, at.start, at.length, p.lanes, top);
+    find_in_columns<S>(p.lg.argmax + i, column_of(p, i), at.start, at.length, p.from_row, top);
     for (ptrdiff_t k = 0; k < width<S> && at.start == 0; ++k) {
       const S* const slice = call.x + slice_of_lane(p, i + k) * call.x_slice;
       p.lg.has_nan[i + k] = !is_finite(S(top[k])) && has_nan(slice, call.length, call.x_length);
@@ -56,8 +56,7 @@ void inspect_blocks(panel<S, Op>& p, bool prepared) {
   for (ptrdiff_t start = 0; start < p.call().length; start += p.block) {
     const window at = block_at(p, start);
     if (p.block < p.call().length) {
-      pack_panel(p, at);
-      if (prepared) prepare_columns(p, at.length);
+      fetch(p, at, prepared);
     }
     inspect_columns(p, at);
   }

@@ -67,6 +67,19 @@ void pack(const S* x, ptrdiff_t length_stride, ptrdiff_t slice_stride, const win
   }
 }
 
+/// Rows next to each other are read where they are: farther apart they would fall on the same few sets of the cache, and
+/// on pages of their own; and in memory a column at a time is a third of the speed. In place, the last vector would find
+/// what the one before has left.
+template <class S, forward_op Op>
+bool reads_directly(const forward_call<S>& call, ptrdiff_t slices) {
+  if (call.in_memory || call.x_slice != 1 || call.negate || slices < width<S>) return false;
+  if (call.x_length >= 2 * slices || (!is_reduction<Op> && call.out_slice != 1)) return false;
+  if constexpr (is_loss<Op>) {
+    if (call.loss->has_shares()) return false;
+  }
+  return !keeps_exps(summed<Op>) || slices % width<S> == 0;
+}
+
 /// What unpack() and write_panel() write as it is.
 struct unchanged {
   template <class V>

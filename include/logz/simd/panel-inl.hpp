@@ -73,7 +73,10 @@ struct panel {
   ptrdiff_t lanes;
   ptrdiff_t block;  // rows that scratch holds
   S* x;
-  S* t;             // probabilities: null, or rows as x has them
+  S* t;           // probabilities: null, or rows as x has them
+  const S* from;  // the rows of a block: in x, or where they are
+  ptrdiff_t from_row;
+  bool direct;      // the rows lie close enough to be read where they are
   bool in_result;   // exps stay there
   bool tops_known;  // losses: x's maxima are in g.reference
   partition<S> z[panel_lanes<S> / width<S>];
@@ -100,22 +103,13 @@ template <class S, forward_op Op>
 void pack_panel(panel<S, Op>& p, const window& at) {
   pack(p.call().x, p.call().x_length, p.call().x_slice, at, p.x, p.lanes, p.call().in_memory);
   pad(p.x, at.length, p.lanes);
+  p.from = p.x;
+  p.from_row = p.lanes;
   if constexpr (is_loss<Op>) {
     const loss_terms<S>& terms = *p.call().loss;
     if (p.t != nullptr) {
       pack(terms.probability, terms.probability_length, terms.probability_slice, at, p.t, p.lanes, false);
     }
-  }
-}
-
-template <class S, forward_op Op>
-void sum_columns(panel<S, Op>& p, const window& at) {
-  const forward_call<S>& call = p.call();
-  for (ptrdiff_t i = 0; i < p.lanes; i += width<S>) {
-    S* to = p.x + i;
-    if (p.in_result) to = call.out + at.first + slice_at<S>(i, at.slices) + at.start * call.out_length;
-    column_sum<S, summed<Op>>(p.z[i / width<S>], p.x + i, at.length, p.lanes, to,
-                              p.in_result ? call.out_length : p.lanes);
   }
 }
 
@@ -127,11 +121,39 @@ void prepare_columns(panel<S, Op>& p, ptrdiff_t n) {
   }
 }
 
+/// A block's rows: where they are, if they come in pairs and nothing is to be changed, or packed and prepared.
+template <class S, forward_op Op>
+void fetch(panel<S, Op>& p, const window& at, bool prepared) {
+  const forward_call<S>& call = p.call();
+  if (p.direct && !prepared && at.length % 2 == 0) {
+    p.from = call.x + at.first + at.start * call.x_length;
+    p.from_row = call.x_length;
+    return;
+  }
+  pack_panel(p, at);
+  if (prepared) prepare_columns(p, at.length);
+}
+template <class S, forward_op Op>
+LOGZ_INLINE const S* column_of(const panel<S, Op>& p, ptrdiff_t lane) {
+  return p.from + (p.from == p.x ? lane : slice_at<S>(lane, p.slices));
+}
+
+template <class S, forward_op Op>
+void sum_columns(panel<S, Op>& p, const window& at) {
+  const forward_call<S>& call = p.call();
+  for (ptrdiff_t i = 0; i < p.lanes; i += width<S>) {
+    S* to = p.x + i;
+    if (p.in_result) to = call.out + at.first + slice_at<S>(i, at.slices) + at.start * call.out_length;
+    column_sum<S, summed<Op>>(p.z[i / width<S>], column_of(p, i), at.length, p.from_row, to,
+                              p.in_result ? call.out_length : p.lanes);
+  }
+}
+
 template <class S, forward_op Op>
 void track_tops(panel<S, Op>& p, ptrdiff_t n) {
   for (ptrdiff_t i = 0; i < p.lanes; i += width<S>) {
     partition<S>& z = p.z[i / width<S>];
-    z.top = larger<vec<S>>(column_max<S>(p.x + i, n, p.lanes), z.top);
+    z.top = larger<vec<S>>(column_max<S>(column_of(p, i), n, p.from_row), z.top);
   }
 }
 
@@ -147,8 +169,7 @@ void sum_blocks(panel<S, Op>& p, bool packed, bool prepared, bool tracked) {
   }
   for (ptrdiff_t start = 0; start < p.call().length; start += p.block) {
     const window at = block_at(p, start);
-    if (!packed) pack_panel(p, at);
-    if (prepared) prepare_columns(p, at.length);
+    if (!packed) fetch(p, at, prepared);
     if (tracked && keeps_exps(summed<Op>)) track_tops(p, at.length);
     if constexpr (is_loss<Op>) {
       if (p.tops_known) inspect_columns(p, at);
@@ -166,8 +187,7 @@ void find_tops(panel<S, Op>& p) {
   }
   for (ptrdiff_t start = 0; start < p.call().length; start += p.block) {
     const window at = block_at(p, start);
-    pack_panel(p, at);
-    if (p.call().negate) prepare_columns(p, at.length);
+    fetch(p, at, p.call().negate);
     track_tops(p, at.length);
   }
 }
@@ -230,12 +250,15 @@ template <class S, forward_op Op, class Function>
 LOGZ_INLINE void write_panel(const panel<S, Op>& p, const window& at, bool streams, const Function& f) {
   const forward_call<S>& call = p.call();
   S* const to = call.out + at.first + at.start * call.out_length;
+  const bool packed = keeps_exps(summed<Op>) || p.from == p.x;
+  const S* const from = packed ? p.x : p.from;
+  const ptrdiff_t row = packed ? p.lanes : p.from_row;
   if (streams) {
-    write_neighbours<S, true>(p.x, p.lanes, false, p.lanes, at, to, call.out_length, f);
+    write_neighbours<S, true>(from, row, !packed, p.lanes, at, to, call.out_length, f);
   } else if (call.out_slice == 1) {
-    write_neighbours<S, false>(p.x, p.lanes, false, p.lanes, at, to, call.out_length, f);
+    write_neighbours<S, false>(from, row, !packed, p.lanes, at, to, call.out_length, f);
   } else {
-    unpack(p.x, p.lanes, at, call.out, call.out_length, call.out_slice, f);
+    unpack(p.x, p.lanes, at, call.out, call.out_length, call.out_slice, f);  // packed: reads_directly()
   }
 }
 
@@ -303,8 +326,7 @@ void one_panel(panel<S, Op>& p, bool streams) {
   for (ptrdiff_t start = 0; start < call.length && !p.in_result; start += p.block) {
     const window at = block_at(p, start);
     if (p.block < call.length) {
-      pack_panel(p, at);
-      if (prepared) prepare_columns(p, at.length);
+      fetch(p, at, prepared);
       if constexpr (keeps_exps(which)) sum_columns(p, at);  // exp once more
     }
     if constexpr (is_loss<Op>) {
@@ -319,14 +341,6 @@ void one_panel(panel<S, Op>& p, bool streams) {
   if (streams) stream_fence();
   if constexpr (Op == forward_op::logsumexp_backward) clear_empty(call, p.first, p.slices, p.g.reference);
   if constexpr (which == terms::kept) finish_gradients(call, p.lg, p.first, p.slices);
-}
-
-/// Exps stay in the result where it is in the cache and its slices lie side by side.
-template <class S, forward_op Op>
-bool keeps_in_result(const forward_call<S>& call, ptrdiff_t slices) {
-  if (!keeps_exps(summed<Op>) || call.in_memory || call.out_slice != 1 || slices < width<S>) return false;
-  if constexpr (is_loss<Op>) return !call.loss->has_shares();
-  return true;
 }
 
 /// Panels as wide as scratch allows, in whole cache lines: a wide one has more to do at a time. Longer slices than
@@ -358,6 +372,7 @@ void panels(const forward_call<S>& call) {
     }
     p.lanes = (p.slices + width<S> - 1) / width<S> * width<S>;
     p.in_result = !fits && keeps_in_result<S, Op>(call, p.slices);
+    p.direct = !fits && reads_directly<S, Op>(call, p.slices);
     p.block = call.length;
     if (!fits) {
       const ptrdiff_t rows = (call.in_memory ? room : at_most(room, block_length<S>)) / p.lanes;

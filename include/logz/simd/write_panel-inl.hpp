@@ -32,6 +32,14 @@ void write_neighbours(const S* from, ptrdiff_t row, bool in_result, ptrdiff_t la
   }
 }
 
+/// Exps stay in the result where it is in the cache and its slices lie side by side.
+template <class S, forward_op Op>
+bool keeps_in_result(const forward_call<S>& call, ptrdiff_t slices) {
+  if (!keeps_exps(summed<Op>) || call.in_memory || call.out_slice != 1 || slices < width<S>) return false;
+  if constexpr (is_loss<Op>) return !call.loss->has_shares();
+  return true;
+}
+
 /// Streaming stores need whole vectors on their boundaries.
 template <class S>
 LOGZ_INLINE bool can_stream(const S* out, ptrdiff_t length_stride, ptrdiff_t slice_stride) {
