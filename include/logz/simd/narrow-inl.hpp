@@ -193,11 +193,22 @@ LOGZ_INLINE ptrdiff_t row_for(ptrdiff_t slices) {
 LOGZ_INLINE bool is_dense(ptrdiff_t row, ptrdiff_t slices, ptrdiff_t length_stride, ptrdiff_t slice_stride) {
   return slices == row && length_stride == row && (row == 1 || slice_stride == 1);
 }
+template <class S, ptrdiff_t Row = width<S> / 2>
+void copy_rows(ptrdiff_t row, const S* x, ptrdiff_t length_stride, ptrdiff_t n, S* to) {
+  if constexpr (Row > 1) {
+    if (row != Row) return copy_rows<S, Row / 2>(row, x, length_stride, n, to);
+  }
+  for (ptrdiff_t l = 0; l < n; ++l) __builtin_memcpy(to + l * Row, x + l * length_stride, Row * sizeof(S));
+}
 /// n rows from x on, side by side: where they are if they lie so, or copied to `to`.
 template <class S>
 const S* gather_rows(ptrdiff_t row, const S* x, ptrdiff_t length_stride, ptrdiff_t slice_stride,
                      ptrdiff_t slices, ptrdiff_t n, S* to) {
   if (is_dense(row, slices, length_stride, slice_stride)) return x;
+  if (slices == row && (row == 1 || slice_stride == 1)) {
+    copy_rows(row, x, length_stride, n, to);
+    return to;
+  }
   for (ptrdiff_t l = 0; l < n; ++l) {
     for (ptrdiff_t i = 0; i < row; ++i)
       to[l * row + i] = x[l * length_stride + at_most(i, slices - 1) * slice_stride];
