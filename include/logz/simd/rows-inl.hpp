@@ -98,7 +98,8 @@ bool find_partition(partition<S>& z, const forward_call<S>& call, const S* x, S 
     const bool prepared = z.shift[0] != 0;
     if (backward || !prepared) sum_row<S, Op>(z, call, x, kept, prepared);
     if (kept != nullptr) z.top = all(reference);
-    if (backward || (!prepared && !is_low(z))) return prepared;
+    // Kept exps may have taken the place of the row; their reference is its maximum.
+    if (backward || (!prepared && (kept != nullptr || !is_low(z)))) return prepared;
   }
   const S top = top_of_prepared(call, x);
   set_reference<S>(z, all(top), span_of<S, Op>);
