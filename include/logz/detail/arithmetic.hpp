@@ -245,10 +245,11 @@ C half_range() {
   return C(half_log_2 * exponents::max_exponent);
 }
 
-/// factor · exp(x), with no underflow on the way that the factor makes up for.
+/// factor · exp(x), with no underflow on the way that the factor makes up for: where exp(x) comes near the smallest normal
+/// number, it is the square of its root, at an ulp more.
 template <class C>
 C times_exp(const C& factor, const C& x) {
-  if (x < -half_range<C>()) {
+  if (x < C(C(2) - C(2) * half_range<C>())) {
     const C root = exp_of(C(x / C(2)));
     return C(opaque<C>(factor * root) * root);
   }

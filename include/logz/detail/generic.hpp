@@ -57,6 +57,12 @@ C probability(const difference<C>& d, const with_rest<C>& total) {
   const C q = opaque<C>(exp_of(d.value) / opaque<C>(total.value));
   return C(q + q * C(d.error - total.rest));
 }
+/// The same times a factor, which may bring up what is too small by itself.
+template <class C>
+C probability(const difference<C>& d, const with_rest<C>& total, const C& factor) {
+  const C q = opaque<C>(times_exp(factor, d.value) / opaque<C>(total.value));
+  return C(q + q * C(d.error - total.rest));
+}
 
 /// (x - top) - (log Z - top): both terms are ≤ 0, nothing cancels, and the lost digits of each come back.
 template <class C>
@@ -180,8 +186,7 @@ void logsumexp_backward(const slice_shape& shape, const slices<const S>& x, cons
     const C rest = C(sum.low() / total);
     for (Index l = 0; l < shape.length; ++l) {
       const difference<C> d(element<false>(from, l * x.length_stride), reference);
-      const C q = opaque<C>(times_exp(factor, d.value) / opaque<C>(total));
-      to[l * out.length_stride] = static_cast<S>(C(q + q * C(d.error - rest)));
+      to[l * out.length_stride] = static_cast<S>(probability(d, {total, rest}, factor));
     }
   };
   for_each_slice(shape, one, x, grad_lz, lz, out);

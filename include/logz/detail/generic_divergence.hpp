@@ -118,8 +118,7 @@ void entropy_backward(const slice_shape& shape, const slices<const S>& x, const 
         const C gap = C(-d.value);
         const C excess = opaque<C>(gap + minus_mean);
         const C lost = C(sum_error(gap, minus_mean, excess) - C(d.error + mean.rest));
-        const C q = opaque<C>(times_exp(C(factor * C(excess + lost)), d.value) / opaque<C>(total.value));
-        slope = C(q + q * C(d.error - total.rest));
+        slope = probability(d, total, C(factor * C(excess + lost)));
       }
       to[l * out.length_stride] = static_cast<S>(slope);
     }

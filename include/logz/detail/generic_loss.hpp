@@ -24,13 +24,18 @@ compute_t<S> share(const loss_terms<S>& terms, Index n, Index l) {
   return C(weight * u);
 }
 
+/// a · b, and what its rounding loses.
+template <class S, class C>
+with_rest<C> product_of(const C& a, const C& b) {
+  const C product = opaque<C>(a * b);
+  if constexpr (keeps_rest<S, C>) return {product, product_error<C>(a, b, product)};
+  return {product, C(0)};
+}
 /// sum += factor · term, with what the product loses and with the rests of both.
 template <class S, class C>
 void add_scaled(compensated_sum<C>& sum, const with_rest<C>& factor, const C& term, const C& rest) {
-  const C product = opaque<C>(factor.value * term);
-  C lost = C(C(factor.rest * term) + C(factor.value * rest));
-  if constexpr (keeps_rest<S, C>) lost += product_error<C>(factor.value, term, product);
-  sum.add(product, lost);
+  const with_rest<C> product = product_of<S>(factor.value, term);
+  sum.add(product.value, C(product.rest + C(C(factor.rest * term) + C(factor.value * rest))));
 }
 
 /// Σ u and Σ u (log Z - x) over the classes, from a pivot: the first x that counts.
@@ -126,10 +131,8 @@ class sample_loss {
     compensated_sum<C> sum;
     if (terms.target != nullptr) {
       const with_rest<C> lp = log_probability_parts(target_logit_, z_.top(), excess);
-      const C weight = terms.weight_of(terms.target[n]), factor = opaque<C>(terms.hit * weight);
-      C rest(0);
-      if constexpr (keeps_rest<S, C>) rest = product_error<C>(terms.hit, weight, factor);
-      if (!(factor == C(0))) add_scaled<S>(sum, {factor, rest}, C(-lp.value), C(-lp.rest));
+      const with_rest<C> factor = product_of<S>(terms.hit, terms.weight_of(terms.target[n]));
+      if (!(factor.value == C(0))) add_scaled<S>(sum, factor, C(-lp.value), C(-lp.rest));
     }
     if (of_probabilities(terms)) probable_.add_loss(sum, {terms.hit, C(0)}, z_.top(), excess);
     if (!(terms.spread == C(0))) {

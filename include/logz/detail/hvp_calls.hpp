@@ -58,19 +58,19 @@ struct hvp_function {
       const C curvature = factors.value();
       const with_rest<C> total = z.total();
       const S* const direction = v.slice(0, n);
-      const auto p_at = [&](Index l) {
-        return generic::probability(
-            difference<C>(generic::element<false>(from, l * x.length_stride), z.top()), total);
+      const auto distance = [&](Index l) {
+        return difference<C>(generic::element<false>(from, l * x.length_stride), z.top());
       };
       compensated_sum<C> dot;
       for (Index l = 0; l < shape.length; ++l)
-        dot.add(C(p_at(l) * generic::element<false>(direction, l * v.length_stride)));
+        dot.add(C(generic::probability(distance(l), total) *
+                  generic::element<false>(direction, l * v.length_stride)));
       const C mean = dot.value();
       for (Index l = 0; l < shape.length; ++l) {
-        const C p = p_at(l);
-        C product = C(C(curvature * p) * C(generic::element<false>(direction, l * v.length_stride) - mean));
-        if (!(scale.z == C(0))) product += C(C(2) * scale.z * p * mean);
-        to[l * out.length_stride] = static_cast<S>(product);
+        // The factor first: p alone may be too small to keep its digits.
+        C factor = C(curvature * C(generic::element<false>(direction, l * v.length_stride) - mean));
+        if (!(scale.z == C(0))) factor += C(C(2) * scale.z * mean);
+        to[l * out.length_stride] = static_cast<S>(generic::probability(distance(l), total, factor));
       }
     }
   }

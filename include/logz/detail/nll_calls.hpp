@@ -7,6 +7,7 @@
 #include <array>
 
 #include "functions.hpp"
+#include "generic_loss.hpp"
 #include "lazy_pieces.hpp"
 #include "loss_problem.hpp"
 
@@ -17,6 +18,7 @@ namespace detail {
 template <class Argument, class Problem, class Done>
 void for_each_nll(const Argument& x, const Problem& problem, const Done& done) {
   using C = typename Problem::C;
+  using S = typename Problem::Scalar;
   using Xpr = typename Argument::Xpr;
   constexpr bool rowwise = std::is_same_v<typename Argument::Cut, cut_along<Eigen::Horizontal>>;
   constexpr bool interleaved = rowwise != static_cast<bool>(Xpr::IsRowMajor);
@@ -24,9 +26,9 @@ void for_each_nll(const Argument& x, const Problem& problem, const Done& done) {
   const bool smooths = !(terms.spread == C(0));
   // One evaluator for all: a product inside the expression is computed once.
   const Eigen::internal::evaluator<Xpr> log_p(x.xpr());
-  const auto loss_at = [&](Index n, Index l, const C& factor) {
+  const auto add_loss = [&](compensated_sum<C>& sum, Index n, Index l, const with_rest<C>& factor) {
     const auto lp = rowwise ? log_p.coeff(n, l) : log_p.coeff(l, n);
-    return factor == C(0) ? C(0) : C(-C(factor * static_cast<C>(lp)));
+    if (!(factor.value == C(0))) generic::add_scaled<S>(sum, factor, C(-static_cast<C>(lp)), C(0));
   };
   std::array<compensated_sum<C>, slice_block> smooth;
   for (Index first = 0; first < problem.samples(); first += slice_block) {
@@ -34,7 +36,7 @@ void for_each_nll(const Argument& x, const Problem& problem, const Done& done) {
     smooth.fill(compensated_sum<C>{});
     if (smooths) {
       const auto take = [&](Index i, Index l) {
-        smooth[static_cast<std::size_t>(i)].add(loss_at(first + i, l, terms.weight_of(l)));
+        add_loss(smooth[static_cast<std::size_t>(i)], first + i, l, {terms.weight_of(l), C(0)});
       };
       if (interleaved) {
         for (Index l = 0; l < problem.classes(); ++l) {
@@ -48,12 +50,14 @@ void for_each_nll(const Argument& x, const Problem& problem, const Done& done) {
     }
     for (Index i = 0; i < count; ++i) {
       const Index target = problem.targets().of(first + i);
-      C loss(0);
+      compensated_sum<C> loss;
       if (target >= 0) {
-        loss = loss_at(first + i, target, C(terms.hit * terms.weight_of(target)));
-        if (smooths) loss += C(terms.spread * smooth[static_cast<std::size_t>(i)].value());
+        add_loss(loss, first + i, target, generic::product_of<S>(terms.hit, terms.weight_of(target)));
+        const compensated_sum<C>& shared = smooth[static_cast<std::size_t>(i)];
+        if (smooths)
+          generic::add_scaled<S>(loss, {terms.spread, terms.spread_rest}, shared.high(), shared.low());
       }
-      done(first + i, loss);
+      done(first + i, loss.value());
     }
   }
 }
