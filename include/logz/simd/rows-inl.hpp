@@ -48,7 +48,9 @@ template <class S, forward_op Op>
 void sum_row(partition<S>& z, const forward_call<S>& call, const S* x, S* kept, bool prepared) {
   constexpr terms which = summed<Op>;
   if (!prepared && (which == terms::others || kept != nullptr)) {
-    return row_sum<S, which>(z, x, call.length, kept);
+    // A row whose maximum was looked for has been read: what is ahead is the next one, where rows are short.
+    const bool helps = kept == nullptr || call.length <= block_length<S>;
+    return row_sum<S, which>(z, x, call.length, kept, helps ? page / static_cast<ptrdiff_t>(sizeof(S)) : 0);
   }
   for (ptrdiff_t l = 0; l < call.length; l += block_length<S>) {
     const ptrdiff_t n = at_most(call.length - l, block_length<S>);
