@@ -136,13 +136,9 @@ void backward_rows(const backward_call<S>& call) {
     const S* const y = call.y + i * call.y_slice;
     S* const out = call.out + i * call.out_slice;
     const backward_coefficients<S> with = coefficients_of<S, Op>(all(row_total<S, Op>(g, y, n)));
-    ptrdiff_t l = 0;
-    if constexpr (Stream) {
-      l = until_aligned(out, n);
-      if (l != 0) {
-        store_first(out, l,
-                    backward_map<S, Op>(load_first(g, l, vec<S>{}), load_first(y, l, vec<S>{}), with));
-      }
+    ptrdiff_t l = until_aligned(out, n);
+    if (l != 0) {
+      store_first(out, l, backward_map<S, Op>(load_first(g, l, vec<S>{}), load_first(y, l, vec<S>{}), with));
     }
     for (; l + 2 * w <= n; l += 2 * w) {
       const vec<S> a = backward_map<S, Op>(load(g + l), load(y + l), with);
@@ -256,7 +252,7 @@ LOGZ_INLINE bool is_narrow(const backward_call<S>& call, ptrdiff_t slices) {
 }
 
 /// Panels of neighbours are worked on where they are; any others are packed into scratch, block by block.
-template <class S, backward_op Op, bool Stream>
+template <class S, backward_op Op>
 void backward_panels(const backward_call<S>& call) {
   constexpr ptrdiff_t w = width<S>;
   constexpr ptrdiff_t most = panel_lanes<S>;
@@ -273,11 +269,15 @@ void backward_panels(const backward_call<S>& call) {
   constexpr ptrdiff_t widest = 4 * most;
   lane_sum<S> sum[widest / w];
   backward_coefficients<S> with[widest / w];
+  const ptrdiff_t before = neighbours && call.in_memory
+                               ? slices_before_line(call.out, call.out_length, call.out_slice, call.count)
+                               : 0;
   for (ptrdiff_t first = 0; first < call.count;) {
+    const ptrdiff_t left = first == 0 && before != 0 ? before : call.count - first;
     // Whole vectors of neighbours; what is left of them is packed.
-    const ptrdiff_t whole = at_most(call.count - first, widest) / w * w;
+    const ptrdiff_t whole = at_most(left, widest) / w * w;
     const bool direct = neighbours && whole != 0;
-    const ptrdiff_t slices = direct ? whole : at_most(call.count - first, wide);
+    const ptrdiff_t slices = direct ? whole : at_most(left, wide);
     if (is_narrow(call, slices)) {
       narrow_backward<S, Op>(call, first, slices);
       first += slices;
@@ -301,8 +301,12 @@ void backward_panels(const backward_call<S>& call) {
         if (pass == 0) {
           panel_sum<S, Op>(g, g_row, y, y_row, at.length, lanes, sum);
         } else if (direct) {
-          panel_map<S, Op, Stream>(g, g_row, y, y_row, at.length, lanes, with, call.out + first,
-                                   call.out_length);
+          S* const out = call.out + first;
+          if (call.in_memory && can_stream(out, call.out_length, call.out_slice)) {
+            panel_map<S, Op, true>(g, g_row, y, y_row, at.length, lanes, with, out, call.out_length);
+          } else {
+            panel_map<S, Op, false>(g, g_row, y, y_row, at.length, lanes, with, out, call.out_length);
+          }
         } else {
           panel_map<S, Op, false>(g, g_row, y, y_row, at.length, lanes, with, call.scratch, lanes);
           unpack(call.scratch, lanes, at, call.out, call.out_length, call.out_slice, unchanged{});
@@ -331,10 +335,8 @@ void backward(const backward_call<S>& call) {
     }
   } else if (call.count == 1) {
     narrow_backward<S, Op>(call, 0, 1);
-  } else if (call.in_memory && can_stream(call.out, call.out_length, call.out_slice)) {
-    backward_panels<S, Op, true>(call);
   } else {
-    backward_panels<S, Op, false>(call);
+    backward_panels<S, Op>(call);
   }
   if (call.in_memory) stream_fence();
 }

@@ -29,6 +29,17 @@ LOGZ_INLINE ptrdiff_t lane_of(ptrdiff_t slice, ptrdiff_t slices) {
   return slice < whole || whole == 0 ? slice : slice + whole + width<S> - slices;
 }
 
+/// The slices, side by side in memory, before the first that begins a cache line in every row. They make a panel of their
+/// own, so that all other panels can be streamed: Eigen aligns to 16 bytes unless it is told more. A narrow panel costs a
+/// good part of a wide one: worth it, measured, for 8192 slices of 1000 floats (1.2 to 1.4 times as fast), not for 256.
+template <class S>
+ptrdiff_t slices_before_line(const S* p, ptrdiff_t length_stride, ptrdiff_t slice_stride, ptrdiff_t count) {
+  constexpr ptrdiff_t line = 64 / static_cast<ptrdiff_t>(sizeof(S));
+  if (slice_stride != 1 || length_stride % line != 0 || count < 8 * panel_lanes<S>) return 0;
+  const std::uintptr_t past = reinterpret_cast<std::uintptr_t>(p) % 64;
+  return static_cast<ptrdiff_t>((64 - past) % 64 / sizeof(S));
+}
+
 /// Copies a window into rows of a panel. Lanes without a slice get something harmless.
 template <class S>
 void pack(const S* x, ptrdiff_t length_stride, ptrdiff_t slice_stride, const window& at, S* to,

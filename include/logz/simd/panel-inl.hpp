@@ -362,10 +362,11 @@ void panels(const forward_call<S>& call) {
   ptrdiff_t lanes = room / (call.length + overhang) / line * line;
   const bool fits = lanes != 0;
   lanes = at_most(fits ? lanes : panel_lanes<S>, panel_lanes<S>);
-  const bool streams =
-      call.in_memory && !is_reduction<Op> && can_stream(call.out, call.out_length, call.out_slice);
-  for (p.first = 0; p.first < call.count; p.first += lanes) {
-    p.slices = at_most(call.count - p.first, lanes);
+  const bool writes = call.in_memory && !is_reduction<Op>;
+  const ptrdiff_t before =
+      writes ? slices_before_line(call.out, call.out_length, call.out_slice, call.count) : 0;
+  for (p.first = 0; p.first < call.count; p.first += p.slices) {
+    p.slices = p.first == 0 && before != 0 ? before : at_most(call.count - p.first, lanes);
     if (is_narrow<S, Op>(call, p.slices)) {
       narrow<S, Op>(call, p.first, p.slices);
       continue;
@@ -378,7 +379,8 @@ void panels(const forward_call<S>& call) {
       const ptrdiff_t rows = (call.in_memory ? room : at_most(room, block_length<S>)) / p.lanes;
       p.block = rows < flush_step + overhang ? flush_step : (rows - overhang) / flush_step * flush_step;
     }
-    one_panel<S, Op>(p, streams);
+    one_panel<S, Op>(
+        p, writes && can_stream(call.out + p.first * call.out_slice, call.out_length, call.out_slice));
   }
 }
 
