@@ -266,7 +266,7 @@ void backward_panels(const backward_call<S>& call) {
   }
   wide = at_most(wide, most);
   // Worked on in place, as wide as a page: in memory and L3 twice as fast as 512 bytes, narrower ones slower still.
-  constexpr ptrdiff_t widest = 4 * most;
+  constexpr ptrdiff_t widest = 2 * most;
   lane_sum<S> sum[widest / w];
   backward_coefficients<S> with[widest / w];
   const ptrdiff_t before = neighbours && call.in_memory

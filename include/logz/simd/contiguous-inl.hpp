@@ -161,12 +161,14 @@ LOGZ_INLINE vec<S> map(vec<S> v, const coefficients<S>& c) {
   }
 }
 
-/// Whole vectors go to aligned addresses: a store across two cache lines costs two.
+/// The coefficients come again after `row` numbers, a power of two up to a vector. Whole vectors go to aligned addresses,
+/// where that row has them: a store across two cache lines costs two.
 template <class S, forward_op Op, bool Stream>
-void row_map(const S* from, S* to, ptrdiff_t n, const coefficients<S>& given) {
+void row_map(const S* from, S* to, ptrdiff_t n, const coefficients<S>& given, ptrdiff_t row) {
   constexpr ptrdiff_t w = width<S>;
   const coefficients<S> with = given;  // in registers: the stores might change what is given
   ptrdiff_t l = until_aligned(to, n);
+  if (l % row != 0) l = 0;
   if (l != 0) store_first(to, l, map<S, Op>(load_first(from, l, vec<S>{}), with));
   for (; l + 2 * w <= n; l += 2 * w) {
     const vec<S> a = map<S, Op>(load(from + l), with);
@@ -176,12 +178,13 @@ void row_map(const S* from, S* to, ptrdiff_t n, const coefficients<S>& given) {
   }
   for (; l < n; l += w) store_up_to(to + l, n - l, map<S, Op>(load_up_to(from + l, n - l, vec<S>{}), with));
 }
+/// One slice.
 template <class S, forward_op Op>
 LOGZ_INLINE void row_map(const S* from, S* to, ptrdiff_t n, const coefficients<S>& with, bool streams) {
   if (streams) {
-    row_map<S, Op, true>(from, to, n, with);
+    row_map<S, Op, true>(from, to, n, with, 1);
   } else {
-    row_map<S, Op, false>(from, to, n, with);
+    row_map<S, Op, false>(from, to, n, with, 1);
   }
 }
 

@@ -300,9 +300,9 @@ struct narrow_panel {
     constexpr forward_op how = is_loss<Op> ? forward_op::softmax : Op;
     const ptrdiff_t n = rows_from(start) * row;
     S* const to = out_at(start);
-    if (dense_out()) return row_map<S, how>(from, to, n, with, false);
+    if (dense_out()) return row_map<S, how, false>(from, to, n, with, row);
     held = -1;
-    row_map<S, how>(from, call.scratch, n, with, false);
+    row_map<S, how, false>(from, call.scratch, n, with, row);
     scatter_rows(row, call.scratch, rows_from(start), to, call.out_length, call.out_slice, slices);
   }
 };

@@ -5,9 +5,10 @@
 
 namespace LOGZ_TARGET {
 
-/// The widest panel: 16 cache lines, twice as fast in memory as 8.
+/// The widest panel: in memory 32 cache lines, up to 1.6 times as fast as 16 where a row is as wide, and those twice as
+/// fast as 8; half of it in the caches.
 template <class S>
-constexpr ptrdiff_t panel_lanes = 1024 / static_cast<ptrdiff_t>(sizeof(S));
+constexpr ptrdiff_t panel_lanes = 2048 / static_cast<ptrdiff_t>(sizeof(S));
 
 /// Rows that a panel has room for past its block: the one that fills the last pair.
 inline constexpr ptrdiff_t overhang = 1;

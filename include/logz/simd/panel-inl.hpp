@@ -361,7 +361,8 @@ void panels(const forward_call<S>& call) {
   }
   ptrdiff_t lanes = room / (call.length + overhang) / line * line;
   const bool fits = lanes != 0;
-  lanes = at_most(fits ? lanes : panel_lanes<S>, panel_lanes<S>);
+  const ptrdiff_t widest = call.in_memory ? panel_lanes<S> : panel_lanes<S> / 2;
+  lanes = at_most(fits ? lanes : widest, widest);
   const bool writes = call.in_memory && !is_reduction<Op>;
   const ptrdiff_t before =
       writes ? slices_before_line(call.out, call.out_length, call.out_slice, call.count) : 0;
