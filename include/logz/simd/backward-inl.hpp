@@ -21,7 +21,8 @@ LOGZ_INLINE void add_pair(lane_sum<double>& s, vec<double> ga, vec<double> gb, v
                           vec<double> yb) {
   if constexpr (Op == backward_op::softmax) {
     const vec<double> a = opaque_vector(ga * ya), b = opaque_vector(gb * yb);
-    s.low += error_of_product(ga, ya, a) + error_of_product(gb, yb, b);
+    // Not finite: neither is the sum, and its low part is not looked at.
+    s.low += error_of_finite(ga, ya, a) + error_of_finite(gb, yb, b);
     add_both(s, a, b);
   } else {
     add_both(s, ga, gb);
@@ -136,7 +137,8 @@ void backward_rows(const backward_call<S>& call) {
     const S* const y = call.y + i * call.y_slice;
     S* const out = call.out + i * call.out_slice;
     const backward_coefficients<S> with = coefficients_of<S, Op>(all(row_total<S, Op>(g, y, n)));
-    ptrdiff_t l = until_aligned(out, n);
+    // Whole lines, as row_map() has them; a head of its own costs a row of few vectors more than it gains.
+    ptrdiff_t l = Stream || n >= 8 * w ? until_aligned(out, n) : 0;
     if (l != 0) {
       store_first(out, l, backward_map<S, Op>(load_first(g, l, vec<S>{}), load_first(y, l, vec<S>{}), with));
     }

@@ -81,6 +81,14 @@ LOGZ_INLINE vec<double> error_of_product(vec<double> a, vec<double> b, vec<doubl
   }
   return magnitude<double>(error) < std::numeric_limits<double>::infinity() ? error : vec<double>{};
 }
+/// The same where it need not be finite unless the product is.
+LOGZ_INLINE vec<double> error_of_finite(vec<double> a, vec<double> b, vec<double> product) {
+  if constexpr (has_fma) {
+    return fma(a, b, -product);
+  } else {
+    return error_of_product(a, b, product);
+  }
+}
 
 /// bias - k; not finite where top is not, so that every exp is NaN.
 template <class S>
@@ -216,19 +224,20 @@ LOGZ_INLINE void total_of_lanes(const lane_sum<float>& sum, double& total, doubl
   total = total_of(sum.first + sum.second);
   rest = 0;
 }
-LOGZ_INLINE void total_of_lanes(const lane_sum<double>& sum, double& total, double& rest) {
-  double lane[width<double>];
-  double lane_rest[width<double>];
-  store_totals(sum, lane, lane_rest);
-  for (ptrdiff_t half = width<double> / 2; half > 0; half /= 2) {
-    for (ptrdiff_t i = 0; i < half; ++i) {
-      const twofold both = sum_of(lane[i], lane[i + half]);
-      lane[i] = both.high;
-      lane_rest[i] += lane_rest[i + half] + both.low;
-    }
+/// Every lane becomes the sum of all, from blocks of `Block` lanes on.
+template <std::size_t Block = width<double> / 2>
+LOGZ_INLINE void join_lanes(lane_sum<double>& sum) {
+  if constexpr (Block != 0) {
+    sum.low += exchange_blocks<double, Block>(sum.low, every_lane<double>{});
+    const vec<double> other = exchange_blocks<double, Block>(sum.high, every_lane<double>{});
+    sum.high = two_sum<vec<double>>(sum.high, other, sum.low);
+    join_lanes<Block / 2>(sum);
   }
-  total = lane[0];
-  rest = lane_rest[0];
+}
+LOGZ_INLINE void total_of_lanes(lane_sum<double> sum, double& total, double& rest) {
+  join_lanes(sum);
+  total = sum.high[0];
+  rest = sum.low[0];
 }
 
 template <class S>
