@@ -167,14 +167,13 @@ LOGZ_INLINE void sort_pairs(vec<S>& a, vec<S>& b) {
   a = smaller_one;
 }
 /// What is left to sum of two vectors once one number at the maximum has been set aside: `aside` holds the largest
-/// so far in every lane and gives way to a larger one. NaN is left to sum; the number that it was compared with may not
-/// be looked at.
+/// so far in every lane, NaN ignored, and gives way to a larger one.
 template <class S>
 LOGZ_INLINE void set_aside(vec<S>& aside, vec<S>& a, vec<S>& b) {
+  const vec<S> largest = larger<vec<S>>(b, larger<vec<S>>(a, aside));
   sort_pairs<S>(a, b);
-  const vec<S> before = opaque_vector(aside);
-  aside = larger<vec<S>>(b, before);
-  b = smaller<vec<S>>(before, b);
+  b = smaller<vec<S>>(aside, b);
+  aside = largest;
 }
 
 /// Adds exp of two vectors to the sum; for softmax the rounded exps take their place.
