@@ -1,0 +1,129 @@
+// SPDX-License-Identifier: MIT
+//
+// What does not fit in the caches takes ways of its own: blocks, panels that begin on cache lines, stores past the caches.
+// The kernels are told so for slices that are small, and the results are the same, wherever they begin in a line.
+#include <logz/logz.hpp>
+
+#include <cmath>
+#include <cstdint>
+#include <cstring>
+#include <random>
+#include <vector>
+
+#include <doctest/doctest.h>
+
+#if LOGZ_KERNELS
+namespace {
+
+using Eigen::Index;
+namespace simd = logz::detail::simd;
+
+/// Numbers that begin `offset` of them after a cache line.
+template <class T>
+class numbers {
+ public:
+  numbers(Index size, Index offset) : all_(static_cast<std::size_t>(size + 64)) {
+    const auto past = reinterpret_cast<std::uintptr_t>(all_.data()) % 64 / sizeof(T);
+    begin_ = all_.data() + (64 / sizeof(T) - past) + offset;
+  }
+  T* data() { return begin_; }
+
+ private:
+  std::vector<T> all_;
+  T* begin_;
+};
+
+template <class T>
+void fill(T* x, Index size) {
+  std::mt19937 generator(static_cast<unsigned>(size));
+  std::normal_distribution<double> normal(0, 3);
+  for (Index i = 0; i < size; ++i) x[i] = static_cast<T>(normal(generator));
+}
+
+/// Strides between the numbers of a slice, and between slices.
+struct strides {
+  Index length, slice;
+};
+
+template <class T, simd::forward_op Op>
+void check_forward(Index count, Index n, const strides& by, Index offset) {
+  numbers<T> x(count * n, offset), out(count * n, offset), expected(count * n, 0), factor(count, 0),
+      lz(count, 0);
+  fill(x.data(), count * n);
+  fill(factor.data(), count);
+  fill(lz.data(), count);
+  simd::forward_call<T> call = {};
+  call.length = n;
+  call.count = call.all = count;
+  call.x = x.data();
+  call.x_length = call.out_length = by.length;
+  call.x_slice = call.out_slice = by.slice;
+  call.reference = lz.data();
+  call.factor = factor.data();
+  call.reference_slice = call.factor_slice = 1;
+  for (const bool in_memory : {false, true}) {
+    call.in_memory = in_memory;
+    call.out = in_memory ? out.data() : expected.data();
+    simd::run(simd::forward_kernels<Op, T>, call, false);
+  }
+  CHECK(std::memcmp(out.data(), expected.data(), static_cast<std::size_t>(count * n) * sizeof(T)) == 0);
+  call.x = out.data();  // in place
+  std::memcpy(out.data(), x.data(), static_cast<std::size_t>(count * n) * sizeof(T));
+  simd::run(simd::forward_kernels<Op, T>, call, false);
+  CHECK(std::memcmp(out.data(), expected.data(), static_cast<std::size_t>(count * n) * sizeof(T)) == 0);
+}
+
+template <class T, simd::backward_op Op>
+void check_backward(Index count, Index n, const strides& by, Index offset) {
+  numbers<T> g(count * n, offset), y(count * n, 1), out(count * n, offset), expected(count * n, 0);
+  fill(g.data(), count * n);
+  for (Index i = 0; i < count * n; ++i) y.data()[i] = -std::abs(g.data()[count * n - 1 - i]);
+  simd::backward_call<T> call = {};
+  call.length = n;
+  call.count = count;
+  call.g = g.data();
+  call.y = y.data();
+  call.g_length = call.y_length = call.out_length = by.length;
+  call.g_slice = call.y_slice = call.out_slice = by.slice;
+  for (const bool in_memory : {false, true}) {
+    call.in_memory = in_memory;
+    call.out = in_memory ? out.data() : expected.data();
+    simd::run(simd::backward_kernels<Op, T>, call, false);
+  }
+  CHECK(std::memcmp(out.data(), expected.data(), static_cast<std::size_t>(count * n) * sizeof(T)) == 0);
+  call.g = out.data();  // in place
+  std::memcpy(out.data(), g.data(), static_cast<std::size_t>(count * n) * sizeof(T));
+  simd::run(simd::backward_kernels<Op, T>, call, false);
+  CHECK(std::memcmp(out.data(), expected.data(), static_cast<std::size_t>(count * n) * sizeof(T)) == 0);
+}
+
+template <class T>
+void check(Index count, Index n, const strides& by) {
+  for (Index offset = 0; offset < 16; offset += 3) {
+    CAPTURE(count);
+    CAPTURE(n);
+    CAPTURE(offset);
+    check_forward<T, simd::forward_op::softmax>(count, n, by, offset);
+    check_forward<T, simd::forward_op::log_softmax>(count, n, by, offset);
+    check_forward<T, simd::forward_op::logsumexp_backward>(count, n, by, offset);
+    check_backward<T, simd::backward_op::softmax>(count, n, by, offset);
+    check_backward<T, simd::backward_op::log_softmax>(count, n, by, offset);
+  }
+}
+
+}  // namespace
+
+TEST_CASE_TEMPLATE("out of the caches: interleaved slices have the bits that they have within", T, float,
+                   double) {
+  for (const Index count : {24, 300, 512, 4352, 4355}) {
+    for (const Index n : {3, 10}) check<T>(count, n, {count, 1});
+  }
+  check<T>(300, 700, {300, 1});
+  check<T>(4352, 70, {4352, 1});
+}
+
+TEST_CASE_TEMPLATE("out of the caches: contiguous slices have the bits that they have within", T, float,
+                   double) {
+  for (const Index n : {10, 33, 225, 1000, 5000}) check<T>(7, n, {1, n});
+}
+#endif
