@@ -79,6 +79,16 @@ class result_reader {
     }
   }
 
+  /// What has been read has been read to its end: else results were taken for other slices' than their own.
+  void expect_end() {
+    for (auto& [of, peers] : files_) {
+      for (auto& [peer, file] : peers) {
+        if (file.tellg() > 0 && file.peek() != std::ifstream::traits_type::eof())
+          throw std::runtime_error(peer + " has results of " + of.first + " that no slice has asked for");
+      }
+    }
+  }
+
  private:
   std::map<std::pair<std::string, layout>, std::map<std::string, std::ifstream>> files_;
 };

@@ -100,6 +100,7 @@ void measure(grid which, const std::regex& functions, const std::optional<result
       }
     }
   }).run();
+  if (reader) reader->expect_end();
 }
 
 /// The arguments as files for the other libraries.
