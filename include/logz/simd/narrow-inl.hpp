@@ -392,13 +392,4 @@ void narrow(const forward_call<S>& call, ptrdiff_t first, ptrdiff_t slices) {
   if constexpr (which == terms::kept) finish_gradients(call, lg, first, slices);
 }
 
-/// Whether that many slices make a narrow panel. Losses that spread over the classes, and the largest class, are a
-/// panel's.
-template <class S, forward_op Op>
-LOGZ_INLINE bool is_narrow(const forward_call<S>& call, ptrdiff_t slices) {
-  if (slices > width<S> / 2 || (slices > 1 && call.x_slice != 1)) return false;
-  if constexpr (is_loss<Op>) return !call.loss->has_shares() && call.loss->argmax == nullptr;
-  return true;
-}
-
 }  // namespace LOGZ_TARGET

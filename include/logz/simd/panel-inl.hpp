@@ -343,6 +343,15 @@ void one_panel(panel<S, Op>& p, bool streams) {
   if constexpr (which == terms::kept) finish_gradients(call, p.lg, p.first, p.slices);
 }
 
+/// Whether that many slices make a narrow panel. Losses that spread over the classes, and the largest class, are a
+/// panel's.
+template <class S, forward_op Op>
+LOGZ_INLINE bool is_narrow(const forward_call<S>& call, ptrdiff_t slices) {
+  if (slices > width<S> / 2 || (slices > 1 && call.x_slice != 1)) return false;
+  if constexpr (is_loss<Op>) return !call.loss->has_shares() && call.loss->argmax == nullptr;
+  return true;
+}
+
 /// Panels as wide as scratch allows, in whole cache lines: a wide one has more to do at a time. Longer slices than
 /// scratch holds are cut into blocks, which of what is in the cache stay in its first level.
 template <class S, forward_op Op>
