@@ -92,16 +92,19 @@ class argument {
     }
   }
 
-  /// How a direct argument shares memory with the destination. One number per slice, read while slices are
-  /// written, never works in place.
-  sharing sharing_with(const slice_shape& shape, const grid& destination) const {
+  /// How a direct argument shares memory with the destination, which is cut as the call's slices are. One number per
+  /// slice, read while slices are written, never works in place.
+  template <class Dst, class DstCut>
+  sharing sharing_with([[maybe_unused]] const slice_shape& shape, [[maybe_unused]] Dst& dst,
+                       DstCut cut) const {
     if constexpr (direct) {
+      if (are_apart(xpr_, dst)) return sharing::none;
       const grid mine = grid_of(shape, slices_of(xpr_, Cut{}));
+      const grid destination = grid_of(shape_of(dst, cut), slices_of(dst, cut));
       if (!overlap(mine, destination)) return sharing::none;
       return !per_slice && same_place(mine, destination) ? sharing::in_place : sharing::conflict;
     } else {
-      (void)shape, (void)destination;  // for lazy arguments Eigen's own rule holds
-      return sharing::none;
+      return sharing::none;  // for lazy arguments Eigen's own rule holds
     }
   }
   /// The same of two objects with memory of their own: they share all of it or nothing.

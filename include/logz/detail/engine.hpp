@@ -124,8 +124,8 @@ void cross_entropy(const slice_shape& shape, const slices<const S>& x, const los
 }
 
 template <simd::backward_op Op, class S>
-void run_backward(const slice_shape& shape, const slices<const S>& g, const slices<const S>& y,
-                  const slices<S>& out) {
+void run_backward_blocks(const slice_shape& shape, const slices<const S>& g, const slices<const S>& y,
+                         const slices<S>& out) {
   for (Index o = 0; o < shape.outer && shape.inner > 0; ++o) {
     simd::backward_call<S> call;
     call.length = shape.length;
@@ -143,10 +143,19 @@ void run_backward(const slice_shape& shape, const slices<const S>& g, const slic
   }
 }
 
+template <simd::backward_op Op, class S>
+inline void run_backward(const slice_shape& shape, const slices<const S>& g, const slices<const S>& y,
+                         const slices<S>& out) {
+  const bool alone = shape.outer == 1 && shape.inner == 1 && g.length_stride == 1 && y.length_stride == 1 &&
+                     out.length_stride == 1;
+  if (alone && simd::run_short<Op>(g.data, y.data, out.data, shape.length)) return;
+  run_backward_blocks<Op, S>(shape, g, y, out);
+}
+
 /// p ∘ (g - Σ g p).
 template <class S>
-void softmax_backward(const slice_shape& shape, const slices<const S>& grad_output, const slices<const S>& p,
-                      const slices<S>& out) {
+inline void softmax_backward(const slice_shape& shape, const slices<const S>& grad_output,
+                             const slices<const S>& p, const slices<S>& out) {
   if constexpr (simd::has_kernels<S>) {
     if (shape.length != 0) run_backward<simd::backward_op::softmax, S>(shape, grad_output, p, out);
   } else {
@@ -156,8 +165,8 @@ void softmax_backward(const slice_shape& shape, const slices<const S>& grad_outp
 
 /// g - exp(lp) · Σ g.
 template <class S>
-void log_softmax_backward(const slice_shape& shape, const slices<const S>& grad_output,
-                          const slices<const S>& log_p, const slices<S>& out) {
+inline void log_softmax_backward(const slice_shape& shape, const slices<const S>& grad_output,
+                                 const slices<const S>& log_p, const slices<S>& out) {
   if constexpr (simd::has_kernels<S>) {
     if (shape.length != 0) run_backward<simd::backward_op::log_softmax, S>(shape, grad_output, log_p, out);
   } else {

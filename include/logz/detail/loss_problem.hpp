@@ -19,8 +19,9 @@ class probability_argument : public argument<P, CutInto> {
   using argument<P, CutInto>::argument;
   static constexpr bool is_plain = false;
 
-  sharing sharing_with(const slice_shape& shape, const grid& destination) const {
-    const sharing found = argument<P, CutInto>::sharing_with(shape, destination);
+  template <class Dst, class DstCut>
+  sharing sharing_with(const slice_shape& shape, Dst& dst, DstCut cut) const {
+    const sharing found = argument<P, CutInto>::sharing_with(shape, dst, cut);
     return found == sharing::none ? found : sharing::conflict;
   }
 };

@@ -64,10 +64,9 @@ class map_call {
           },
           arguments_);
     } else {
-      const grid destination = grid_of(shape_of(dst, Cut{}), slices_of(dst, Cut{}));
       return std::apply(
           [&](const auto&... a) {
-            return std::max({sharing::none, a.sharing_with(shape(), destination)...});
+            return std::max({sharing::none, a.sharing_with(shape(), dst, Cut{})...});
           },
           arguments_);
     }

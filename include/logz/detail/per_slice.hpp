@@ -32,8 +32,7 @@ struct per_slice_result {
 template <class Argument, class Dst>
 bool conflicts_per_slice(const Argument& x, Dst& dst) {
   using Cut = typename Argument::Cut;
-  const grid destination = grid_of(shape_of(dst, Cut{}), slices_of(dst, Cut{}));
-  return x.sharing_with(shape_of(x.xpr(), Cut{}), destination) != sharing::none;
+  return x.sharing_with(shape_of(x.xpr(), Cut{}), dst, Cut{}) != sharing::none;
 }
 
 }  // namespace detail

@@ -122,7 +122,7 @@ __attribute__((noinline)) void row_sum(partition<S>& z, const S* x, ptrdiff_t n,
 /// v with one lane at its maximum replaced.
 template <class S>
 LOGZ_INLINE vec<S> without_largest(vec<S> v, S in_its_place) {
-  S lane[width<S>];
+  alignas(64) S lane[width<S>];
   store(lane, v);
   const S top = max_of_lanes<S>(v);
   ptrdiff_t i = 0;

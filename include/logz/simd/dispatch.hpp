@@ -23,6 +23,8 @@ void run(backward_call<S>& call);
 /// Runs one slice of a few numbers that lie side by side, as its results will; false where it has to be a call.
 template <forward_op Op, class S>
 bool run_short(const S* x, S* out, ptrdiff_t length);
+template <backward_op Op, class S>
+bool run_short(const S* g, const S* y, S* out, ptrdiff_t length);
 
 #if LOGZ_KERNELS
 
@@ -68,15 +70,27 @@ inline constexpr kernel<backward_call<S>> backward_kernels[] = {
 template <forward_op Op, class S>
 inline constexpr bool (*short_kernels[])(const S*, S*, ptrdiff_t) = {
     LOGZ_BASELINE(short_slice<S, Op>), LOGZ_AVX2(short_slice<S, Op>), LOGZ_AVX512(short_slice<S, Op>)};
+template <backward_op Op, class S>
+inline constexpr bool (*short_backward_kernels[])(const S*, const S*, S*, ptrdiff_t) = {
+    LOGZ_BASELINE(short_backward<S, Op>), LOGZ_AVX2(short_backward<S, Op>),
+    LOGZ_AVX512(short_backward<S, Op>)};
 
 #undef LOGZ_BASELINE
 #undef LOGZ_AVX2
 #undef LOGZ_AVX512
 
+/// Of the widest vectors.
+template <class S>
+inline constexpr ptrdiff_t four_vectors = (LOGZ_X86 ? 256 : 64) / sizeof(S);
+
 template <forward_op Op, class S>
 inline bool run_short(const S* x, S* out, ptrdiff_t length) {
-  constexpr ptrdiff_t four_vectors = (LOGZ_X86 ? 256 : 64) / sizeof(S);
-  return length <= four_vectors && short_kernels<Op, S>[static_cast<int>(active_target())](x, out, length);
+  return length <= four_vectors<S> && short_kernels<Op, S>[static_cast<int>(active_target())](x, out, length);
+}
+template <backward_op Op, class S>
+inline bool run_short(const S* g, const S* y, S* out, ptrdiff_t length) {
+  return length <= four_vectors<S> &&
+         short_backward_kernels<Op, S>[static_cast<int>(active_target())](g, y, out, length);
 }
 
 /// Gives the call its scratch, on the stack where little is enough, and runs the active target's kernel.

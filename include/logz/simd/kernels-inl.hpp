@@ -21,6 +21,8 @@
 #include "panel-inl.hpp"
 #include "loss_panel-inl.hpp"
 #include "backward-inl.hpp"
+#include "narrow_backward-inl.hpp"
+#include "backward_panel-inl.hpp"
 // clang-format on
 
 namespace LOGZ_TARGET {

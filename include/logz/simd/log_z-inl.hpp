@@ -24,13 +24,6 @@ LOGZ_INLINE vec<double> log_excess(vec<double> others, vec<double> top) {
   return k_ln2 + (twice + twice * z * p);
 }
 
-/// 1 / Z as high + low, for a vector of doubles at a time.
-LOGZ_INLINE void invert(const double* sum, const double*, float* high, float* low) {
-  const vec<double> inverse = 1.0 / load(sum), rounded = rounded_to_float(inverse);
-  narrow(high, rounded);
-  narrow(low, inverse - rounded);
-}
-
 /// exp(top) · 2^exponent of a vector of slices, unrounded, in double; doubles have theirs where they are needed.
 LOGZ_INLINE void store_top_exps(vec<float> top, vec<float> exponent, double* to) {
   const parts<float> e = exp_parts(top, exponent);
@@ -38,17 +31,6 @@ LOGZ_INLINE void store_top_exps(vec<float> top, vec<float> exponent, double* to)
   store(to + width<double>, second_of(e));
 }
 LOGZ_INLINE void store_top_exps(vec<double>, vec<double>, double*) {}
-
-/// log Z = top + log1p(others / exp(top)) as high + low: high is log Z rounded, low the rest of it, found from the
-/// terms so that it keeps its digits where high is the maximum itself.
-LOGZ_INLINE void find_log(const float* at_top, const float*, const double* sum, const double* top_exp,
-                          float* high, float* low) {
-  const vec<double> top = widen(at_top);
-  const vec<double> excess = log_excess(load(sum), load(top_exp));
-  const vec<double> rounded = rounded_to_float(top + excess);
-  narrow(high, rounded);
-  narrow(low, opaque_vector(top - rounded) + excess);
-}
 
 /// a / b to about 2^-100.
 LOGZ_INLINE lane_sum<double> quotient(const lane_sum<double>& a, const lane_sum<double>& b) {
@@ -58,9 +40,25 @@ LOGZ_INLINE lane_sum<double> quotient(const lane_sum<double>& a, const lane_sum<
   return {q, (rest + (a.low - q * b.low)) / b.high};
 }
 
+/// Entries of the table of logarithms, a lane each.
+LOGZ_INLINE void look_up_log(bits<double> entry, vec<double>& c, vec<double>& high, vec<double>& low) {
+  alignas(64) double cs[width<double>], highs[width<double>], lows[width<double>];
+  for (ptrdiff_t i = 0; i < width<double>; ++i) {
+    const log_entry& at = log_table[entry[i] - first_log_entry];
+    cs[i] = at.c;
+    highs[i] = at.high;
+    lows[i] = at.low;
+  }
+  c = load(cs);
+  high = load(highs);
+  low = load(lows);
+}
+
 /// log(1 + s), s >= 0, to about 2^-60 of itself; NaN stays NaN: the table is entered by m's bits, always in range.
+/// With One of the first lane alone.
 ///
 /// 1 + s = 2^k · m; with c near 1 / m from the table, log m = -log c + log(1 + r), r = m c - 1, |r| < 1 / 128.
+template <bool One = false>
 LOGZ_INLINE lane_sum<double> log1p(const lane_sum<double>& s) {
   vec<double> y_rest = s.low;
   const vec<double> y = two_sum<vec<double>>(all(1.0), s.high, y_rest);
@@ -69,18 +67,18 @@ LOGZ_INLINE lane_sum<double> log1p(const lane_sum<double>& s) {
   const vec<double> m = vec<double>(bits<double>(y) - (k << 52));
   const vec<double> down = vec<double>((1023 - k) << 52);  // 2^-k
   const vec<double> power = opaque_vector(vec<double>(k | 0x4330000000000000) - 0x1p52);
-  std::uint64_t entry[width<double>];
-  double c[width<double>], high[width<double>], low[width<double>];
-  store(reinterpret_cast<double*>(entry), opaque_vector(m * 128.0 + 0x1p52));
-  for (ptrdiff_t i = 0; i < width<double>; ++i) {
-    const log_entry& at = log_table[(entry[i] & 0xff) - first_log_entry];
-    c[i] = at.c;
-    high[i] = at.high;
-    low[i] = at.low;
+  const bits<double> entry = bits<double>(opaque_vector(m * 128.0 + 0x1p52)) & 0xff;
+  vec<double> reciprocal, log_high, log_low;
+  if constexpr (One) {
+    const log_entry& at = log_table[entry[0] - first_log_entry];
+    reciprocal = all(at.c);
+    log_high = all(at.high);
+    log_low = all(at.low);
+  } else {
+    look_up_log(entry, reciprocal, log_high, log_low);
   }
   // c has 10 bits and the upper part of m 26: their product is exact.
   const vec<double> upper = vec<double>(bits<double>(m) & 0xfffffffff8000000);
-  const vec<double> reciprocal = load(c);
   vec<double> r_rest = {};
   const vec<double> r = two_sum<vec<double>>(
       opaque_vector(opaque_vector(upper * reciprocal) - 1.0),
@@ -92,20 +90,14 @@ LOGZ_INLINE lane_sum<double> log1p(const lane_sum<double>& s) {
        r * (1.0 / 3 + r * (-1.0 / 4 + r * (1.0 / 5 + r * (-1.0 / 6 + r * (1.0 / 7 + r * (-1.0 / 8)))))));
   constexpr double ln2_high = 0x1.62e42fefa3p-1;  // 41 bits: its product with k is exact
   constexpr double ln2_low = 0x1.3de6af278ece6p-42;
-  vec<double> rest = power * ln2_low + load(low) + (r_rest + tail);
-  const vec<double> base = two_sum<vec<double>>(opaque_vector(power * ln2_high), load(high), rest);
+  vec<double> rest = power * ln2_low + log_low + (r_rest + tail);
+  const vec<double> base = two_sum<vec<double>>(opaque_vector(power * ln2_high), log_high, rest);
   const vec<double> sum = two_sum<vec<double>>(base, r, rest);
   vec<double> lost = {};
   const vec<double> total = two_sum<vec<double>>(sum, rest, lost);
   return {total, lost};
 }
 
-LOGZ_INLINE void invert(const double* sum, const double* rest, double* high, double* low) {
-  const lane_sum<double> one = {all(1.0), vec<double>{}};
-  const lane_sum<double> inverse = quotient(one, {load(sum), load(rest)});
-  store(high, inverse.high);
-  store(low, inverse.low);
-}
 /// exp(x) · 2^exponent, its two parts added without error.
 LOGZ_INLINE lane_sum<double> exp_as_sum(vec<double> x, vec<double> exponent) {
   const parts<double> e = exp_parts(x, exponent);
@@ -113,15 +105,39 @@ LOGZ_INLINE lane_sum<double> exp_as_sum(vec<double> x, vec<double> exponent) {
   const vec<double> joined = opaque_vector(e.t + product);
   return {joined, product - opaque_vector(joined - e.t)};
 }
-LOGZ_INLINE void find_log(const double* at_top, const double* exponent, const double* sum, const double* rest,
-                          double* high, double* low) {
-  const vec<double> top = load(at_top);
-  const lane_sum<double> one = exp_as_sum(top, load(exponent));
-  const lane_sum<double> excess = log1p(quotient({load(sum), load(rest)}, one));
-  vec<double> lost = excess.low;
-  store(high, two_sum<vec<double>>(top, excess.high, lost));
-  store(low, lost);
+
+/// 1 / Z as high + low, both of them numbers of S.
+template <class S>
+LOGZ_INLINE lane_sum<double> inverse_of(vec<double> sum, [[maybe_unused]] vec<double> rest) {
+  if constexpr (sizeof(S) == 4) {
+    const vec<double> inverse = 1.0 / sum, rounded = rounded_to_float(inverse);
+    return {rounded, inverse - rounded};
+  } else {
+    return quotient({all(1.0), vec<double>{}}, {sum, rest});
+  }
 }
+
+/// log Z = top + log1p(others / exp(top)) as high + low: high is log Z rounded to S, low the rest of it, found from the
+/// terms so that it keeps its digits where high is the maximum itself. rest: as a group's. With One the first lane alone.
+template <class S, bool One>
+LOGZ_INLINE lane_sum<double> log_of(vec<double> top, [[maybe_unused]] vec<double> exponent, vec<double> sum,
+                                    vec<double> rest) {
+  if constexpr (sizeof(S) == 4) {
+    const vec<double> excess = log_excess(sum, rest), rounded = rounded_to_float(top + excess);
+    return {rounded, opaque_vector(top - rounded) + excess};
+  } else {
+    const lane_sum<double> excess = log1p<One>(quotient({sum, rest}, exp_as_sum(top, exponent)));
+    vec<double> lost = excess.low;
+    const vec<double> high = two_sum<vec<double>>(top, excess.high, lost);
+    return {high, lost};
+  }
+}
+
+/// Numbers of either scalar as doubles.
+LOGZ_INLINE vec<double> load_double(const float* p) { return widen(p); }
+LOGZ_INLINE vec<double> load_double(const double* p) { return load(p); }
+LOGZ_INLINE void store_double(float* p, vec<double> v) { narrow(p, v); }
+LOGZ_INLINE void store_double(double* p, vec<double> v) { store(p, v); }
 
 template <class S, int Count>
 LOGZ_INLINE void find_top_exps(group<S, Count>& g, ptrdiff_t count) {
@@ -134,11 +150,15 @@ template <terms Which, class S, int Count>
 LOGZ_INLINE void finish(group<S, Count>& g, ptrdiff_t count) {
   if (Which != terms::all) find_top_exps(g, count);
   for (ptrdiff_t i = 0; i < count; i += width<double>) {
+    lane_sum<double> c;
     if constexpr (Which == terms::all) {
-      invert(g.sum + i, g.rest + i, g.high + i, g.low + i);
+      c = inverse_of<S>(load(g.sum + i), load(g.rest + i));
     } else {
-      find_log(g.top + i, g.exponent + i, g.sum + i, g.rest + i, g.high + i, g.low + i);
+      c = log_of<S, false>(load_double(g.top + i), load_double(g.exponent + i), load(g.sum + i),
+                           load(g.rest + i));
     }
+    store_double(g.high + i, c.high);
+    store_double(g.low + i, c.low);
   }
 }
 

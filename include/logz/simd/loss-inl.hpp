@@ -58,9 +58,6 @@ LOGZ_INLINE void clear_target(loss_group<S, Count>& lg, ptrdiff_t i) {
   lg.distances[i] = lg.distances_rest[i] = lg.shares[i] = lg.shares_rest[i] = 0;
 }
 
-LOGZ_INLINE vec<double> load_double(const float* p) { return widen(p); }
-LOGZ_INLINE vec<double> load_double(const double* p) { return load(p); }
-
 /// log Z - top, 1 / Z as the exps have it, and the share of all but the top number.
 struct relative_partition {
   lane_sum<double> excess, inverse;

@@ -68,7 +68,7 @@ void map_columns(panel<S, Op>& p, const window& at) {
   const loss_terms<S>& terms = *p.call().loss;
   for (ptrdiff_t i = 0; i < p.lanes; i += width<S>) {
     const coefficients<S> with = coefficients_at(p.g, i);
-    S probable[width<S>], common[width<S>];
+    alignas(64) S probable[width<S>], common[width<S>];
     for (ptrdiff_t k = 0; k < width<S>; ++k) {
       const share_slopes<S> slopes =
           slopes_of<S>(terms, nullptr, terms.upstream == nullptr ? 1.0 : p.lg.above[i + k]);

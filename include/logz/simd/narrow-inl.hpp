@@ -311,7 +311,7 @@ struct narrow_panel {
 template <class S>
 LOGZ_INLINE vec<S> in_every_row(ptrdiff_t row, const S* a) {
   if (row == 1) return all(a[0]);
-  S lane[width<S>];
+  alignas(64) S lane[width<S>];
   for (ptrdiff_t i = 0; i < width<S>; ++i) lane[i] = a[i & (row - 1)];
   return load(lane);
 }

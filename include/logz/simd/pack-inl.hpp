@@ -117,7 +117,7 @@ LOGZ_INLINE void unpack(const S* from, ptrdiff_t lanes, const window& at, S* out
       unpack_transposed(from + i, lanes, slices, at.length, to, slice_stride, f, i);
     } else {
       for (ptrdiff_t l = 0; l < at.length; ++l) {
-        S lane[w];
+        alignas(64) S lane[w];
         store(lane, f(load(from + l * lanes + i), i));
         for (ptrdiff_t s = 0; s < slices; ++s) to[l * length_stride + s * slice_stride] = lane[s];
       }

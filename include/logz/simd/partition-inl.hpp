@@ -138,7 +138,7 @@ LOGZ_INLINE void set_reference(partition<S>& z, vec<S> reference, const span<S>&
 
 template <class S>
 LOGZ_INLINE bool any(bits<S> mask) {
-  std::uint64_t words[LOGZ_VECTOR_BYTES / 8];
+  alignas(64) std::uint64_t words[LOGZ_VECTOR_BYTES / 8];
   __builtin_memcpy(words, &mask, sizeof words);
   std::uint64_t found = 0;
   for (int i = 0; i < LOGZ_VECTOR_BYTES / 8; ++i) found |= words[i];

@@ -200,7 +200,7 @@ LOGZ_INLINE void add_column_part(loss_group<S, Count>& lg, ptrdiff_t i, const S*
   } else {
     column_shares<S, Probable, true>(sums, x, t, w, n, lanes, top);
   }
-  double distances[width<S>], rest[width<S>], shares[width<S>], shares_rest[width<S>];
+  alignas(64) double distances[width<S>], rest[width<S>], shares[width<S>], shares_rest[width<S>];
   store_lanes(sums.distances, distances, rest);
   store_lanes(sums.shares, shares, shares_rest);
   for (ptrdiff_t k = 0; k < width<S>; ++k) {

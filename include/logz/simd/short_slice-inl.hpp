@@ -4,24 +4,22 @@
 
 namespace LOGZ_TARGET {
 
-/// The coefficients of one slice.
-template <terms Which, class S>
+/// The coefficients of one slice: its sums are in the first lanes, its top in all.
+template <class S, terms Which>
 LOGZ_INLINE coefficients<S> coefficients_of(const narrow_sum<S>& total, vec<S> top, vec<S> exponent) {
-  constexpr ptrdiff_t w = width<S>;
-  S high[w], low[w];
-  double sum[w], rest[w];
-  store(sum, total.high);
-  if constexpr (sizeof(S) == 8) store(rest, total.rest);
-  if constexpr (Which == terms::all) {
-    invert(sum, rest, high, low);
+  lane_sum<double> c;
+  if constexpr (sizeof(S) == 8) {
+    if constexpr (Which == terms::all) {
+      c = inverse_of<S>(total.high, total.rest);
+    } else {
+      c = log_of<S, true>(top, exponent, total.high, total.rest);
+    }
+  } else if constexpr (Which == terms::all) {
+    c = inverse_of<S>(total.high, vec<double>{});
   } else {
-    S tops[w], exponents[w];
-    store(tops, top);
-    store(exponents, exponent);
-    store_top_exps(load(tops), exponent, rest);
-    find_log(tops, exponents, sum, rest, high, low);
+    c = log_of<S, true>(first_half(top), vec<double>{}, total.high, first_of(exp_parts(top, exponent)));
   }
-  return {all(high[0]), all(low[0]), all(S(1))};
+  return {all(S(c.high[0])), all(S(c.low[0])), all(S(1))};
 }
 
 /// A slice in `Pairs` pairs of vectors. False, and nothing done, where the maximum is not an ordinary number.
@@ -51,7 +49,7 @@ LOGZ_INLINE bool slice_in_registers(const S* x, S* out, ptrdiff_t n) {
     }
     if ((i + 2) * w % flush_step == 0 || i + 2 == 2 * Pairs) flush(total);
   }
-  const coefficients<S> c = coefficients_of<which>(total, top, exponent);
+  const coefficients<S> c = coefficients_of<S, which>(total, top, exponent);
   if constexpr (Op == forward_op::logsumexp) {
     *out = S(c.high[0] + c.low[0]);
   } else {

@@ -82,7 +82,7 @@ LOGZ_INLINE V opaque_vector(V v) {
 /// Stores the first n < width numbers at p and touches nothing else.
 template <class S>
 LOGZ_INLINE void store_first_by_halves(S* p, ptrdiff_t n, vec<S> v) {
-  S whole[width<S>];
+  alignas(64) S whole[width<S>];
   store(whole, v);
   const S* from = whole;
   for (ptrdiff_t half = width<S> / 2; half > 0; half /= 2) {
