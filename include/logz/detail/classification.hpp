@@ -70,8 +70,8 @@ class classification {
       const auto problem = this->template problem<const Options&>(function, options);
       loss_results<Scalar> results;
       results.outputs = outputs;
-      Eigen::internal::call_assignment(grad,
-                                       cross_entropy_slopes(problem, no_gradient_above<Loss>{}, &results));
+      Eigen::internal::call_assignment(grad, cross_entropy_slopes<const Problem<const Options&>&>(
+                                                 problem, no_gradient_above<Loss>{}, &results));
       return problem.reduced(results.sum, results.z_sum);
     } else {
       return Loss{};
@@ -94,8 +94,8 @@ class classification {
   auto cross_entropy_backward(const char* function, const Options& options, const Above&... above) const {
     return with_above(
         [&](const auto& gradient, const auto&... rest) {
-          return cross_entropy_slopes(this->template problem<Options>(function, options), gradient, nullptr,
-                                      rest...);
+          return cross_entropy_slopes<Problem<Options>>(this->template problem<Options>(function, options),
+                                                        gradient, nullptr, rest...);
         },
         function, above...);
   }
@@ -163,11 +163,11 @@ class classification {
     return this->template problem<HeldOptions>(function, options);
   }
 
-  template <class AnyProblem, class Above, class... Rest>
-  auto cross_entropy_slopes(const AnyProblem& problem, const Above& above, loss_results<Scalar>* results,
-                            const Rest&... rest) const {
-    const cross_entropy_gradient<AnyProblem, Above> gradient{problem, above, results};
-    if constexpr (AnyProblem::are_indices) {
+  template <class Held, class Above, class... Rest>
+  auto cross_entropy_slopes(const std::decay_t<Held>& problem, const Above& above,
+                            loss_results<Scalar>* results, const Rest&... rest) const {
+    const cross_entropy_gradient<Held, Above> gradient{problem, above, results};
+    if constexpr (std::decay_t<Held>::are_indices) {
       return map_expression(gradient, x_, x_, rest...);
     } else {
       return map_expression(gradient, x_, x_, problem.targets().argument(), rest...);

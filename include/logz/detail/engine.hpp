@@ -49,14 +49,22 @@ void run_blocks(const slice_shape& shape, const slices<const S>& x, const slices
   }
 }
 
-/// Empty slices are the generic path's. Inline, as all on the way to a short slice: there a call costs as much as its
-/// numbers.
+/// One slice of a few numbers that lie side by side, through registers; false, and nothing done, for any other. Inline, as
+/// all on the way to a short slice: there a call costs as much as its numbers.
+template <simd::forward_op Op, class S>
+inline bool run_alone(const slice_shape& shape, const slices<const S>& x, const slices<S>& out,
+                      simd::slice_extras<S>& extras) {
+  constexpr bool reduces = Op == simd::forward_op::logsumexp || Op == simd::forward_op::cross_entropy;
+  return shape.outer == 1 && shape.inner == 1 && x.length_stride == 1 &&
+         (reduces || out.length_stride == 1) && simd::run_short<Op>(x.data, out.data, shape.length, extras);
+}
+
+/// Empty slices are the generic path's.
 template <simd::forward_op Op, class S>
 inline void run_forward(const slice_shape& shape, const slices<const S>& x, const slices<S>& out,
                         bool negate) {
-  const bool alone = shape.outer == 1 && shape.inner == 1 && x.length_stride == 1 &&
-                     (Op == simd::forward_op::logsumexp || out.length_stride == 1) && !negate;
-  if (alone && simd::run_short<Op>(x.data, out.data, shape.length)) return;
+  simd::slice_extras<S> extras;
+  if (!negate && run_alone<Op>(shape, x, out, extras)) return;
   run_blocks<Op, S>(shape, x, out, negate, {}, {});
 }
 
@@ -91,14 +99,35 @@ inline void logsumexp(const slice_shape& shape, const slices<const S>& x, const 
 
 /// g · p, with p = exp(x - lz) / Σ exp(x - lz).
 template <class S>
-void logsumexp_backward(const slice_shape& shape, const slices<const S>& x, const slices<const S>& grad_lz,
-                        const slices<const S>& lz, const slices<S>& out) {
+inline void logsumexp_backward(const slice_shape& shape, const slices<const S>& x,
+                               const slices<const S>& grad_lz, const slices<const S>& lz,
+                               const slices<S>& out) {
   if constexpr (simd::has_kernels<S>) {
-    if (shape.length != 0) {
+    simd::slice_extras<S> extras;
+    if (shape.length != 0 && shape.inner != 0) {
+      extras.reference = *lz.data;
+      extras.factor = *grad_lz.data;
+      if (run_alone<simd::forward_op::logsumexp_backward>(shape, x, out, extras)) return;
       run_blocks<simd::forward_op::logsumexp_backward, S>(shape, x, out, false, lz, grad_lz);
     }
   } else {
     generic::logsumexp_backward(shape, x, grad_lz, lz, out);
+  }
+}
+
+/// The loss of one sample of a few classes, with its gradient where one is wanted; false, and nothing done, for any other.
+template <bool Gradient, class S>
+inline bool cross_entropy_alone(const slice_shape& shape, const slices<const S>& x, Index target,
+                                const slices<S>& grad, compute_t<S>& loss) {
+  if constexpr (simd::has_kernels<S>) {
+    constexpr auto op = Gradient ? simd::forward_op::cross_entropy_gradient : simd::forward_op::cross_entropy;
+    simd::slice_extras<S> extras;
+    extras.target = target;
+    if (!run_alone<op>(shape, x, grad, extras)) return false;
+    loss = extras.loss;
+    return true;
+  } else {
+    return false;
   }
 }
 

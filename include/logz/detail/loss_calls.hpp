@@ -160,11 +160,35 @@ class loss_pass {
   std::array<C, loss_block> log_z_;
 };
 
+/// One sample of a few classes, without options; false, and nothing done, for any other problem.
+template <bool Gradient, class Problem, class S>
+inline bool run_alone([[maybe_unused]] const Problem& problem, [[maybe_unused]] const slice_shape& shape,
+                      [[maybe_unused]] const slices<const S>& x, [[maybe_unused]] const slices<S>& grad,
+                      [[maybe_unused]] loss_results<S>& results) {
+  if constexpr (Problem::are_indices) {
+    if (problem.samples() != 1 || !problem.is_plain() || results.outputs != nullptr) return false;
+    const Index target = problem.targets().of(0);
+    compute_t<S> loss;
+    if (target < 0 || !engine::cross_entropy_alone<Gradient>(shape, x, target, grad, loss)) return false;
+    results.sum.add(loss);
+    if (results.each.data != nullptr) *results.each.data = static_cast<loss_t<S>>(loss);
+    return true;
+  } else {
+    return false;
+  }
+}
+
 /// Losses without a gradient.
 template <class Argument, class Problem>
 void run_values(const Argument& x, const Problem& problem, loss_results<typename Problem::Scalar>& results) {
   using S = typename Problem::Scalar;
   using Cut = typename Argument::Cut;
+  if constexpr (Argument::direct) {
+    if (run_alone<false>(problem, shape_of(x.xpr(), Cut{}), slices<const S>(slices_of(x.xpr(), Cut{})),
+                         slices<S>{nullptr, 0, 0, 0}, results)) {
+      return;
+    }
+  }
   const auto run = [&](const slices<const S>& probabilities) {
     loss_pass<Problem> pass(problem, probabilities, problem.each_scale(), {nullptr, 0, 0, 0}, results);
     if constexpr (Argument::direct) {
@@ -182,15 +206,16 @@ void run_values(const Argument& x, const Problem& problem, loss_results<typename
 }
 
 /// A function of logits, then of probabilities and of gradients above where there are any: the gradient by the logits,
-/// with the losses on the way.
-template <class Problem, class Above>
+/// with the losses on the way. Held: a problem, or a reference to one that outlives the function.
+template <class Held, class Above>
 struct cross_entropy_gradient {
+  using Problem = std::decay_t<Held>;
   using S = typename Problem::Scalar;
   using Loss = loss_t<S>;
   static constexpr const char* name =
       std::is_same_v<Above, no_gradient_above<Loss>> ? "cross_entropy_with_grad" : "cross_entropy_backward";
 
-  Problem problem;
+  Held problem;
   Above above;
   loss_results<S>* results = nullptr;
 
@@ -202,10 +227,14 @@ struct cross_entropy_gradient {
     if constexpr (!Problem::are_indices) probabilities = std::get<0>(all);
     if constexpr (Above::per_sample) upstream = std::get<sizeof...(Rest) - 2>(all);
     loss_results<S> unused;
+    const slices<S>& grad = std::get<sizeof...(Rest) - 1>(all);
+    if constexpr (std::is_same_v<Above, no_gradient_above<Loss>>) {
+      if (run_alone<true>(problem, shape, x, grad, *results)) return;
+    }
     loss_pass<Problem> pass(problem, probabilities,
                             Above::per_sample ? problem.each_scale() : problem.reduced_scale(), upstream,
                             results == nullptr ? unused : *results);
-    pass.template run<true>(shape, x, std::get<sizeof...(Rest) - 1>(all));
+    pass.template run<true>(shape, x, grad);
   }
 };
 

@@ -108,6 +108,11 @@ class loss_problem {
   C z_loss() const { return static_cast<C>(options().z_loss); }
   bool uses_weights() const { return options().weight.size() != 0; }
 
+  /// Nothing is asked for but the mean or the sum.
+  bool is_plain() const {
+    return !uses_weights() && options().label_smoothing == Loss(0) && options().z_loss == Loss(0);
+  }
+
   /// The terms that are the same for all samples.
   loss_terms<S> terms() const {
     loss_terms<S> t{};

@@ -55,6 +55,15 @@ struct backward_call {
   ptrdiff_t scratch_size;
 };
 
+/// What a short slice has beside its numbers.
+template <class S>
+struct slice_extras {
+  S reference;  // logsumexp_backward: log Z and the gradient
+  S factor;
+  ptrdiff_t target;  // the losses
+  double loss;       // their result
+};
+
 enum class backward_op { softmax, log_softmax };
 enum class forward_op {
   softmax,

@@ -22,7 +22,7 @@ template <backward_op Op, class S>
 void run(backward_call<S>& call);
 /// Runs one slice of a few numbers that lie side by side, as its results will; false where it has to be a call.
 template <forward_op Op, class S>
-bool run_short(const S* x, S* out, ptrdiff_t length);
+bool run_short(const S* x, S* out, ptrdiff_t length, slice_extras<S>& extras);
 template <backward_op Op, class S>
 bool run_short(const S* g, const S* y, S* out, ptrdiff_t length);
 
@@ -68,7 +68,7 @@ template <backward_op Op, class S>
 inline constexpr kernel<backward_call<S>> backward_kernels[] = {
     LOGZ_BASELINE(backward<S, Op>), LOGZ_AVX2(backward<S, Op>), LOGZ_AVX512(backward<S, Op>)};
 template <forward_op Op, class S>
-inline constexpr bool (*short_kernels[])(const S*, S*, ptrdiff_t) = {
+inline constexpr bool (*short_kernels[])(const S*, S*, ptrdiff_t, slice_extras<S>&) = {
     LOGZ_BASELINE(short_slice<S, Op>), LOGZ_AVX2(short_slice<S, Op>), LOGZ_AVX512(short_slice<S, Op>)};
 template <backward_op Op, class S>
 inline constexpr bool (*short_backward_kernels[])(const S*, const S*, S*, ptrdiff_t) = {
@@ -84,8 +84,9 @@ template <class S>
 inline constexpr ptrdiff_t four_vectors = (LOGZ_X86 ? 256 : 64) / sizeof(S);
 
 template <forward_op Op, class S>
-inline bool run_short(const S* x, S* out, ptrdiff_t length) {
-  return length <= four_vectors<S> && short_kernels<Op, S>[static_cast<int>(active_target())](x, out, length);
+inline bool run_short(const S* x, S* out, ptrdiff_t length, slice_extras<S>& extras) {
+  return length <= four_vectors<S> &&
+         short_kernels<Op, S>[static_cast<int>(active_target())](x, out, length, extras);
 }
 template <backward_op Op, class S>
 inline bool run_short(const S* g, const S* y, S* out, ptrdiff_t length) {

@@ -63,22 +63,23 @@ struct relative_partition {
   lane_sum<double> excess, inverse;
   vec<double> others;
 };
-LOGZ_INLINE relative_partition relative_to_top(const float*, const float*, const double* sum,
-                                               const double* top_exp) {
-  const vec<double> none = {}, top = load(top_exp), others = load(sum);
-  const vec<double> inverse = 1.0 / (top + others);
-  return {{log_excess(others, top), none}, {inverse, none}, others * inverse};
-}
-LOGZ_INLINE relative_partition relative_to_top(const double* at_top, const double* exponent,
-                                               const double* sum, const double* rest) {
-  const lane_sum<double> one = exp_as_sum(load(at_top), load(exponent));
-  vec<double> low = one.low + load(rest);
-  const vec<double> high = two_sum<vec<double>>(one.high, load(sum), low);
-  // What many numbers have lost is more than an ulp: joined, so that the inverse's high part is right by itself.
-  const vec<double> total = opaque_vector(high + low);
-  const lane_sum<double> inverse =
-      quotient({all(1.0), vec<double>{}}, {total, low - opaque_vector(total - high)});
-  return {log1p(quotient({load(sum), load(rest)}, one)), inverse, (load(sum) + load(rest)) * inverse.high};
+/// rest: as a group's. With One of the first lane alone.
+template <class S, bool One>
+LOGZ_INLINE relative_partition relative_to_top(vec<double> top, vec<double> exponent, vec<double> sum,
+                                               vec<double> rest) {
+  const vec<double> none = {};
+  if constexpr (sizeof(S) == 4) {
+    const vec<double> inverse = 1.0 / (rest + sum);
+    return {{log_excess(sum, rest), none}, {inverse, none}, sum * inverse};
+  } else {
+    const lane_sum<double> one = exp_as_sum(top, exponent);
+    vec<double> low = one.low + rest;
+    const vec<double> high = two_sum<vec<double>>(one.high, sum, low);
+    // What many numbers have lost is more than an ulp: joined, so that the inverse's high part is right by itself.
+    const vec<double> total = opaque_vector(high + low);
+    const lane_sum<double> inverse = quotient({all(1.0), none}, {total, low - opaque_vector(total - high)});
+    return {log1p<One>(quotient({sum, rest}, one)), inverse, (sum + rest) * inverse.high};
+  }
 }
 /// a + b: of floats in double nothing is lost that counts, unless -ffast-math adds in another order.
 template <class S>
@@ -101,18 +102,17 @@ LOGZ_INLINE lane_sum<double> times(vec<double> a, const lane_sum<double>& b) {
   }
 }
 
-LOGZ_INLINE void store_coefficients(float* high, float* low, const lane_sum<double>& slope,
-                                    const lane_sum<double>& inverse) {
-  const vec<double> c = slope.high * inverse.high, rounded = rounded_to_float(c);
-  narrow(high, rounded);
-  narrow(low, c - rounded);
-}
-LOGZ_INLINE void store_coefficients(double* high, double* low, const lane_sum<double>& slope,
-                                    const lane_sum<double>& inverse) {
+/// slope / Z as high + low, both of them numbers of S.
+template <class S>
+LOGZ_INLINE lane_sum<double> coefficient_of(const lane_sum<double>& slope, const lane_sum<double>& inverse) {
   const vec<double> c = opaque_vector(slope.high * inverse.high);
-  const vec<double> rest = slope.high * inverse.low + slope.low * inverse.high;
-  store(high, c);
-  store(low, error_of_product(slope.high, inverse.high, c) + rest);
+  if constexpr (sizeof(S) == 4) {
+    const vec<double> rounded = rounded_to_float(c);
+    return {rounded, c - rounded};
+  } else {
+    const vec<double> rest = slope.high * inverse.low + slope.low * inverse.high;
+    return {c, error_of_product(slope.high, inverse.high, c) + rest};
+  }
 }
 
 /// exp of the targets' logits, as the sums have it.
@@ -125,70 +125,113 @@ LOGZ_INLINE void find_target_exps(const group<S, Count>& g, loss_group<S, Count>
   }
 }
 
+/// What the losses of a vector of slices are made of: the numbers of a group and of its loss_group.
+struct loss_parts {
+  vec<double> top, shift, exponent, sum, rest;
+  vec<double> logit, target_exp, own, above;
+  lane_sum<double> distances, shares;
+};
+/// The losses, and with a gradient the coefficients of the exps and the gradient at the target.
+struct lane_losses {
+  vec<double> loss, log_z, at_target;
+  lane_sum<double> coefficient;
+};
+
+/// With One of the first lane alone.
+template <class S, bool Gradient, bool One>
+LOGZ_INLINE lane_losses losses_of(const loss_parts& parts, const loss_terms<S>& terms) {
+  const double infinity = std::numeric_limits<double>::infinity();
+  const vec<double> none = {}, nan = all(std::numeric_limits<double>::quiet_NaN());
+  const bool shared = terms.has_shares();
+  const double s = share_factor(terms);
+  // label_smoothing / classes has been rounded.
+  const double s_low = terms.target == nullptr ? 0.0 : terms.spread_rest;
+  lane_losses results;
+  const relative_partition z = relative_to_top<S, One>(parts.top, parts.exponent, parts.sum, parts.rest);
+  const vec<double> at_top =
+      parts.shift + parts.top;  // one of them is 0, or a float is far below the other's digits
+  const vec<double> own = parts.own;
+  const lane_sum<double> log_z = joined<S>(at_top, z.excess.high, z.excess.low);
+  // -log p of the target: both terms are >= 0.
+  const lane_sum<double> below = joined<S>(at_top, -parts.logit, none);
+  const lane_sum<double> minus_log_p = joined<S>(below.high, z.excess.high, below.low + z.excess.low);
+  lane_sum<double> own_loss = times<S>(own, minus_log_p);
+  own_loss.high = own == 0 ? none : own_loss.high;
+  vec<double> loss = own_loss.high + own_loss.low;
+  if (shared) {
+    lane_sum<double> spread = times<S>(parts.shares.high, z.excess);
+    spread.low += parts.shares.low * z.excess.high;
+    const lane_sum<double> part =
+        joined<S>(parts.distances.high, spread.high, parts.distances.low + spread.low);
+    const lane_sum<double> shared_loss = times<S>(all(s), part);
+    const vec<double> rest = own_loss.low + (shared_loss.low + s_low * part.high);
+    const lane_sum<double> both = joined<S>(own_loss.high, shared_loss.high, rest);
+    loss = both.high + both.low;
+  }
+  const vec<double> size = magnitude<double>(at_top);
+  // Only -∞, or +∞ or NaN: there is no distribution.
+  const auto sound = size < infinity && z.excess.high >= 0;
+  results.loss = sound ? loss : nan;
+  results.log_z = size < infinity ? log_z.high + log_z.low : at_top;
+  if constexpr (Gradient) {
+    const vec<double> above = terms.upstream == nullptr ? all(1.0) : parts.above;
+    const lane_sum<double> mine = times<S>(all(terms.scale), {own, none});
+    lane_sum<double> common = {none, none};
+    if (shared) {
+      common = times<S>(all(s), parts.shares);
+      common.low += s_low * parts.shares.high;
+      common = times<S>(all(terms.scale), common);
+    }
+    if (terms.z_scale != 0) {
+      const lane_sum<double> of_z = times<S>(all(2 * terms.z_scale), log_z);
+      common = joined<S>(of_z.high, common.high, common.low + of_z.low);
+    }
+    lane_sum<double> slope = times<S>(above, joined<S>(mine.high, common.high, mine.low + common.low));
+    slope.high = sound ? slope.high : nan;
+    results.coefficient = coefficient_of<S>(slope, z.inverse);
+    const vec<double> p = parts.target_exp * z.inverse.high;
+    // p - 1: from the sum of the others where p may be near 1; elsewhere p <= 1/2.
+    const vec<double> others = below.high == 0 ? z.others : 1.0 - p;
+    const vec<double> at_target = above * (common.high * p - mine.high * others);
+    results.at_target = sound ? at_target : nan;
+  }
+  return results;
+}
+
 /// Losses and log Z of the group's first `count` slices; with a gradient the coefficients of the exps (g.high, g.low),
 /// and the gradient at the target.
 template <class S, bool Gradient, int Count>
 LOGZ_INLINE void finish_losses(group<S, Count>& g, loss_group<S, Count>& lg, const loss_terms<S>& terms,
                                ptrdiff_t count) {
-  const double infinity = std::numeric_limits<double>::infinity();
-  const vec<double> nan = all(std::numeric_limits<double>::quiet_NaN());
+  const vec<double> none = {};
   const bool shared = terms.has_shares();
-  const double s = share_factor(terms);
-  // label_smoothing / classes has been rounded.
-  const double s_low = terms.target == nullptr ? 0.0 : terms.spread_rest;
   find_top_exps(g, count);
   if constexpr (Gradient) find_target_exps(g, lg, count);
   for (ptrdiff_t i = 0; i < count; i += width<double>) {
-    const relative_partition z = relative_to_top(g.top + i, g.exponent + i, g.sum + i, g.rest + i);
-    const vec<double> top = load_double(g.top + i), shift = load_double(g.shift + i);
-    const vec<double> at_top = shift + top;  // one of them is 0, or a float is far below the other's digits
-    const vec<double> own = load(lg.own + i);
-    lane_sum<double> shares = {vec<double>{}, vec<double>{}};
-    if (shared) shares = {load(lg.shares + i), load(lg.shares_rest + i)};
-    const lane_sum<double> log_z_parts = joined<S>(at_top, z.excess.high, z.excess.low);
-    const vec<double> log_z = log_z_parts.high + log_z_parts.low;
-    // -log p of the target: both terms are >= 0.
-    const lane_sum<double> below = joined<S>(at_top, -load_double(lg.logit + i), vec<double>{});
-    const lane_sum<double> minus_log_p = joined<S>(below.high, z.excess.high, below.low + z.excess.low);
-    lane_sum<double> own_loss = times<S>(own, minus_log_p);
-    own_loss.high = own == 0 ? vec<double>{} : own_loss.high;
-    vec<double> loss = own_loss.high + own_loss.low;
+    loss_parts parts;
+    parts.top = load_double(g.top + i);
+    parts.shift = load_double(g.shift + i);
+    parts.exponent = load_double(g.exponent + i);
+    parts.sum = load(g.sum + i);
+    parts.rest = load(g.rest + i);
+    parts.logit = load_double(lg.logit + i);
+    parts.own = load(lg.own + i);
+    parts.distances = parts.shares = {none, none};
     if (shared) {
-      lane_sum<double> spread = times<S>(shares.high, z.excess);
-      spread.low += shares.low * z.excess.high;
-      const lane_sum<double> part =
-          joined<S>(load(lg.distances + i), spread.high, load(lg.distances_rest + i) + spread.low);
-      const lane_sum<double> shared_loss = times<S>(all(s), part);
-      const vec<double> rest = own_loss.low + (shared_loss.low + s_low * part.high);
-      const lane_sum<double> both = joined<S>(own_loss.high, shared_loss.high, rest);
-      loss = both.high + both.low;
+      parts.distances = {load(lg.distances + i), load(lg.distances_rest + i)};
+      parts.shares = {load(lg.shares + i), load(lg.shares_rest + i)};
     }
-    const vec<double> size = magnitude<double>(at_top);
-    // Only -∞, or +∞ or NaN: there is no distribution.
-    const auto sound = size < infinity && z.excess.high >= 0;
-    store(lg.loss + i, sound ? loss : nan);
-    store(lg.log_z + i, size < infinity ? log_z : at_top);
     if constexpr (Gradient) {
-      const vec<double> above = terms.upstream == nullptr ? all(1.0) : load(lg.above + i);
-      const lane_sum<double> mine = times<S>(all(terms.scale), {own, vec<double>{}});
-      lane_sum<double> common = {vec<double>{}, vec<double>{}};
-      if (shared) {
-        common = times<S>(all(s), shares);
-        common.low += s_low * shares.high;
-        common = times<S>(all(terms.scale), common);
-      }
-      if (terms.z_scale != 0) {
-        const lane_sum<double> of_z = times<S>(all(2 * terms.z_scale), log_z_parts);
-        common = joined<S>(of_z.high, common.high, common.low + of_z.low);
-      }
-      lane_sum<double> slope = times<S>(above, joined<S>(mine.high, common.high, mine.low + common.low));
-      slope.high = sound ? slope.high : nan;
-      store_coefficients(g.high + i, g.low + i, slope, z.inverse);
-      const vec<double> p = load_double(lg.target_exp + i) * z.inverse.high;
-      // p - 1: from the sum of the others where p may be near 1; elsewhere p <= 1/2.
-      const vec<double> others = below.high == 0 ? z.others : 1.0 - p;
-      const vec<double> at_target = above * (common.high * p - mine.high * others);
-      store(lg.slope + i, sound ? at_target : nan);
+      parts.target_exp = load_double(lg.target_exp + i);
+      parts.above = terms.upstream == nullptr ? none : load(lg.above + i);
+    }
+    const lane_losses results = losses_of<S, Gradient, false>(parts, terms);
+    store(lg.loss + i, results.loss);
+    store(lg.log_z + i, results.log_z);
+    if constexpr (Gradient) {
+      store_double(g.high + i, results.coefficient.high);
+      store_double(g.low + i, results.coefficient.low);
+      store(lg.slope + i, results.at_target);
     }
   }
 }

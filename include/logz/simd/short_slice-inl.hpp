@@ -22,11 +22,52 @@ LOGZ_INLINE coefficients<S> coefficients_of(const narrow_sum<S>& total, vec<S> t
   return {all(S(c.high[0])), all(S(c.low[0])), all(S(1))};
 }
 
+/// The loss of one slice, of which nothing but the target is asked; with a gradient the coefficients of its exps too, and
+/// the gradient at the target.
+template <class S, bool Gradient>
+LOGZ_INLINE coefficients<S> loss_of(const narrow_sum<S>& total, vec<S> top, vec<S> exponent, S logit,
+                                    slice_extras<S>& extras, S& at_target) {
+  const vec<double> none = {};
+  loss_terms<S> terms{};
+  terms.target = &extras.target;
+  terms.scale = 1;
+  loss_parts parts;
+  parts.shift = none;
+  parts.sum = total.high;
+  if constexpr (sizeof(S) == 8) {
+    parts.top = top;
+    parts.exponent = exponent;
+    parts.rest = total.rest;
+  } else {
+    parts.top = first_half(top);
+    parts.exponent = none;
+    parts.rest = first_of(exp_parts(top, exponent));
+  }
+  parts.logit = all(double(logit));
+  parts.own = all(1.0);
+  parts.above = none;
+  parts.distances = parts.shares = {none, none};
+  if constexpr (Gradient) {
+    const vec<S> e = value(exp_parts(larger<vec<S>>(floor_for<S>(exponent), all(logit)), exponent));
+    parts.target_exp = all(double(e[0]));
+  }
+  const lane_losses losses = losses_of<S, Gradient, true>(parts, terms);
+  extras.loss = losses.loss[0];
+  if constexpr (Gradient) {
+    at_target = S(losses.at_target[0]);
+    return {all(S(losses.coefficient.high[0])), all(S(losses.coefficient.low[0])), all(S(1))};
+  } else {
+    return {vec<S>{}, vec<S>{}, vec<S>{}};
+  }
+}
+
 /// A slice in `Pairs` pairs of vectors. False, and nothing done, where the maximum is not an ordinary number.
 template <class S, forward_op Op, int Pairs>
-LOGZ_INLINE bool slice_in_registers(const S* x, S* out, ptrdiff_t n) {
+LOGZ_INLINE bool slice_in_registers(const S* x, S* out, ptrdiff_t n,
+                                    [[maybe_unused]] slice_extras<S>& extras) {
   constexpr ptrdiff_t w = width<S>;
   constexpr terms which = summed<Op>;
+  constexpr bool backward = Op == forward_op::logsumexp_backward;
   const vec<S> least = all(-std::numeric_limits<S>::infinity());
   vec<S> v[2 * Pairs], top = load_up_to(x, n, least);
   v[0] = top;
@@ -34,12 +75,13 @@ LOGZ_INLINE bool slice_in_registers(const S* x, S* out, ptrdiff_t n) {
     v[i] = load_up_to(x + i * w, n - i * w, least);
     top = larger<vec<S>>(v[i], top);
   }
-  top = max_in_lanes<S>(top);
+  top = backward ? all(extras.reference) : max_in_lanes<S>(top);
   if (!(top[0] < range<S>::limit && top[0] > -range<S>::limit)) return false;
   const vec<S> exponent = exponent_for<S>(top, span_of<S, Op>.bias), floor = floor_for<S>(exponent);
   narrow_sum<S> total;
   clear(total);
-  vec<S> tops = opaque_vector(least);  // max(., -inf) is two instructions
+  // The largest number so far, or the largest exp; max(., -inf) is two instructions where the compiler sees it.
+  vec<S> tops = opaque_vector(which == terms::kept ? vec<S>{} : least);
   LOGZ_UNROLL for (int i = 0; i < 2 * Pairs; i += 2) {
     vec<S> a = v[i], b = v[i + 1];
     take_rows<S, which, 1>(total, tops, exponent, floor, a, b, ((n + 1) >> 1) - i / 2 * w);
@@ -49,19 +91,28 @@ LOGZ_INLINE bool slice_in_registers(const S* x, S* out, ptrdiff_t n) {
     }
     if ((i + 2) * w % flush_step == 0 || i + 2 == 2 * Pairs) flush(total);
   }
-  const coefficients<S> c = coefficients_of<S, which>(total, top, exponent);
+  coefficients<S> c;
+  [[maybe_unused]] S at_target{};
+  if constexpr (is_loss<Op>) {
+    c = loss_of<S, which == terms::kept>(total, top, exponent, x[extras.target], extras, at_target);
+  } else {
+    c = coefficients_of<S, which>(total, top, exponent);
+    if constexpr (backward) set_factor<S>(c, all(extras.factor));
+  }
   if constexpr (Op == forward_op::logsumexp) {
     *out = S(c.high[0] + c.low[0]);
-  } else {
-    LOGZ_UNROLL for (int i = 0; i < 2 * Pairs; ++i) store_up_to(out + i * w, n - i * w, map<S, Op>(v[i], c));
+  } else if constexpr (!is_reduction<Op>) {
+    constexpr forward_op how = is_loss<Op> ? forward_op::softmax : Op;
+    LOGZ_UNROLL for (int i = 0; i < 2 * Pairs; ++i) store_up_to(out + i * w, n - i * w, map<S, how>(v[i], c));
+    if constexpr (is_loss<Op>) out[extras.target] = at_target;
   }
   return true;
 }
 /// False, and nothing done, for longer slices too.
 template <class S, forward_op Op>
-bool short_slice(const S* x, S* out, ptrdiff_t n) {
-  if (n <= 2 * width<S>) return slice_in_registers<S, Op, 1>(x, out, n);
-  return n <= 4 * width<S> && slice_in_registers<S, Op, 2>(x, out, n);
+bool short_slice(const S* x, S* out, ptrdiff_t n, slice_extras<S>& extras) {
+  if (n <= 2 * width<S>) return slice_in_registers<S, Op, 1>(x, out, n, extras);
+  return n <= 4 * width<S> && slice_in_registers<S, Op, 2>(x, out, n, extras);
 }
 
 }  // namespace LOGZ_TARGET
