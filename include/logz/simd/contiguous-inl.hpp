@@ -151,9 +151,18 @@ struct coefficients {
   vec<S> high, low, factor;
 };
 
+/// e · c less the share's slope.
+template <class S>
+LOGZ_INLINE vec<S> slope_of(vec<S> e, const coefficients<S>& with, vec<S> u) {
+  return fma(e, with.high, opaque_vector(fma(e, with.low, -u)));
+}
+
+/// The factor is that of logsumexp's gradient, or the share of every class that leaves a loss's.
 template <class S, forward_op Op>
 LOGZ_INLINE vec<S> map(vec<S> v, const coefficients<S>& c) {
-  if constexpr (Op == forward_op::log_softmax) {
+  if constexpr (Op == forward_op::cross_entropy_gradient) {
+    return slope_of(v, c, c.factor);
+  } else if constexpr (Op == forward_op::log_softmax) {
     return opaque_vector(v - c.high) - c.low;
   } else {
     const vec<S> p = fma(v, c.high, v * c.low);

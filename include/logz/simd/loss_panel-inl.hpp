@@ -8,11 +8,22 @@ template <class S, forward_op Op>
 void read_targets(panel<S, Op>& p) {
   const forward_call<S>& call = p.call();
   const loss_terms<S>& terms = *call.loss;
+  const bool plain = terms.target != nullptr && terms.weight == nullptr && terms.upstream == nullptr;
+  const ptrdiff_t* const target = terms.target;
+  const S* const x = call.x;
+  const ptrdiff_t x_length = call.x_length, x_slice = call.x_slice;
+  const double hit = terms.hit;
   for (ptrdiff_t i = 0; i < p.lanes; ++i) {
     const ptrdiff_t sample = slice_of_lane(p, i);
-    read_target(p.lg, i, terms, sample, call.x + sample * call.x_slice, call.x_length);
+    if (!plain) {
+      read_target(p.lg, i, terms, sample, x + sample * x_slice, x_length);
+      continue;
+    }
+    const ptrdiff_t y = target[sample];
+    p.lg.logit[i] = y < 0 ? S(0) : x[sample * x_slice + y * x_length];
+    p.lg.own[i] = y < 0 ? 0.0 : hit;
   }
-  for (ptrdiff_t i = 0; i < p.lanes && terms.has_shares(); ++i) start_shares(p.lg, i, terms);
+  if (terms.has_shares()) start_shares(p.lg, terms, p.lanes);
   for (ptrdiff_t i = 0; i < p.lanes && terms.argmax != nullptr; ++i) p.lg.argmax[i] = no_position<S>;
 }
 
@@ -38,8 +49,8 @@ void inspect_columns(panel<S, Op>& p, const window& at) {
   for (ptrdiff_t i = 0; i < p.lanes; i += width<S>) {
     const vec<S> top = p.z[i / width<S>].top;
     if (terms.has_shares()) {
-      add_column_shares(p.lg, i, terms, p.x + i, p.t == nullptr ? p.t : p.t + i, at.start, at.length, p.lanes,
-                        top);
+      add_column_shares(p.lg, i, terms, column_of(p, i), p.from_row, p.t == nullptr ? p.t : p.t + i, p.lanes,
+                        at.start, at.length, top);
     }
     if (terms.argmax == nullptr) continue;
     find_in_columns<S>(p.lg.argmax + i, column_of(p, i), at.start, at.length, p.from_row, top);
@@ -60,6 +71,15 @@ void inspect_blocks(panel<S, Op>& p, bool prepared) {
     }
     inspect_columns(p, at);
   }
+}
+
+/// The share of every class that leaves the gradient, where it is the same for all: a lane's factor.
+template <class S, forward_op Op>
+void set_common_slopes(panel<S, Op>& p) {
+  const loss_terms<S>& terms = *p.call().loss;
+  const double common = terms.has_shares() && terms.is_uniform() ? terms.scaled_spread : 0.0;
+  for (ptrdiff_t i = 0; i < p.lanes; ++i)
+    p.g.factor[i] = terms.upstream == nullptr ? S(common) : S(common * p.lg.above[i]);
 }
 
 /// A block of exps becomes the gradient.

@@ -363,17 +363,11 @@ void narrow(const forward_call<S>& call, ptrdiff_t first, ptrdiff_t slices) {
   if constexpr (sizeof(S) == 8) store(g.rest, panel.p.sum.rest);
   if constexpr (is_loss<Op>) {
     finish_losses<S, which == terms::kept>(g, lg, *call.loss, row);
-    for (ptrdiff_t i = 0; i < slices; ++i) store_losses(g, lg, i, *call.loss, first + i);
+    store_losses(g, lg, *call.loss, first, slices);
   } else {
     finish<which>(g, row);
   }
-  if constexpr (Op == forward_op::logsumexp) {
-    for (ptrdiff_t i = 0; i < slices; ++i) {
-      call.out[(first + i) * call.out_slice] =
-          log_z(call.x + (first + i) * call.x_slice, call.length, call.x_length, g.top[i], g.shift[i],
-                g.high[i], g.low[i]);
-    }
-  }
+  if constexpr (Op == forward_op::logsumexp) store_logs(call, g, first, slices, w);
   if constexpr (!is_reduction<Op>) {
     coefficients<S> with = {in_every_row(row, g.high), in_every_row(row, g.low), all(S(1))};
     if constexpr (backward) set_factor<S>(with, factors);

@@ -88,7 +88,7 @@ bool reads_directly(const forward_call<S>& call, ptrdiff_t slices) {
   if (call.in_memory || call.x_slice != 1 || call.negate || slices < width<S>) return false;
   if (call.x_length >= 2 * slices || (!is_reduction<Op> && call.out_slice != 1)) return false;
   if constexpr (is_loss<Op>) {
-    if (call.loss->has_shares()) return false;
+    if (probabilities_of(*call.loss) != nullptr) return false;
   }
   return !keeps_exps(summed<Op>) || slices % width<S> == 0;
 }

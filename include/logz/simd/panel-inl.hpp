@@ -302,21 +302,14 @@ void one_panel(panel<S, Op>& p, bool streams) {
   }
   if constexpr (is_loss<Op>) {
     finish_losses<S, which == terms::kept>(p.g, p.lg, *call.loss, p.lanes);
-    for (ptrdiff_t i = 0; i < p.slices; ++i)
-      store_losses(p.g, p.lg, lane_of<S>(i, p.slices), *call.loss, p.first + i);
+    store_losses(p.g, p.lg, *call.loss, p.first, p.slices);
   } else {
     finish<which>(p.g, p.lanes);
   }
-  if constexpr (Op == forward_op::logsumexp) {
-    for (ptrdiff_t i = 0; i < p.slices; ++i) {
-      const S* const slice = call.x + (p.first + i) * call.x_slice;
-      const ptrdiff_t lane = lane_of<S>(i, p.slices);
-      call.out[(p.first + i) * call.out_slice] = log_z(slice, call.length, call.x_length, p.g.top[lane],
-                                                       p.g.shift[lane], p.g.high[lane], p.g.low[lane]);
-    }
-  }
+  if constexpr (Op == forward_op::logsumexp) store_logs(call, p.g, p.first, p.slices, p.lanes);
   if constexpr (is_reduction<Op>) return;
   if constexpr (Op == forward_op::logsumexp_backward) apply_factors(p);
+  if constexpr (is_loss<Op>) set_common_slopes(p);
   const map_lanes<S, Op> scaled = {p.g};
   if (p.in_result) {
     const window whole = {p.first, p.slices, 0, call.length};
@@ -330,7 +323,7 @@ void one_panel(panel<S, Op>& p, bool streams) {
       if constexpr (keeps_exps(which)) sum_columns(p, at);  // exp once more
     }
     if constexpr (is_loss<Op>) {
-      if (call.loss->has_shares()) {
+      if (call.loss->has_shares() && !call.loss->is_uniform()) {
         map_columns(p, at);
         write_panel<S, Op>(p, at, streams, unchanged{});
         continue;

@@ -40,12 +40,8 @@ LOGZ_INLINE void add_shares(share_sums<S>& sums, vec<S> top, vec<S> xa, vec<S> x
     if constexpr (Probable) add_both(sums.shares, ua, ub);
     return;
   }
-  vec<S> da = top - xa, db = top - xb;
-  if constexpr (sizeof(S) == 8) {
-    da = two_sum<vec<S>>(top, -xa, sums.distances.low);
-    db = two_sum<vec<S>>(top, -xb, sums.distances.low);
-  }
-  add_both(sums.distances, da, db);
+  // Distances are >= 0: with their rounding, and that of two of them together, at most an ulp is lost.
+  add_rounded(sums.distances, opaque_vector(top - xa), opaque_vector(top - xb));
 }
 
 /// What a position l of a slice adds to the sums: the shares of class l on.
@@ -102,37 +98,35 @@ struct column_share {
   }
 };
 
-/// A column of a panel; t, where there is one, is a panel of the same shape.
+/// A column of a panel, its rows x_row apart; t, where there is one, is a panel of rows of `lanes`.
 template <class S, bool Probable, bool Weighted>
-void column_shares(share_sums<S>& sums, const S* x, const S* t, const S* w, ptrdiff_t n, ptrdiff_t lanes,
-                   vec<S> top) {
+void column_shares(share_sums<S>& sums, const S* x, ptrdiff_t x_row, const S* t, const S* w, ptrdiff_t n,
+                   ptrdiff_t lanes, vec<S> top) {
   const column_share<S, Probable, Weighted> share = {t, w, lanes};
   ptrdiff_t l = 0;
   for (; l + 2 <= n; l += 2) {
-    add_shares<S, Probable, Weighted>(sums, top, load(x + l * lanes), load(x + (l + 1) * lanes), share(l),
+    add_shares<S, Probable, Weighted>(sums, top, load(x + l * x_row), load(x + (l + 1) * x_row), share(l),
                                       share(l + 1));
   }
-  if (l < n) add_shares<S, Probable, Weighted>(sums, top, load(x + l * lanes), top, share(l), vec<S>{});
+  if (l < n) add_shares<S, Probable, Weighted>(sums, top, load(x + l * x_row), top, share(l), vec<S>{});
 }
 
-/// The totals of one slice in all lanes, or the sums of the lanes; rest: what they have lost.
-LOGZ_INLINE double total_of_sum(const lane_sum<float>& sum, double& rest) {
-  rest = 0;
-  return total_of(sum.first + sum.second);
+/// The total of one slice in all lanes.
+LOGZ_INLINE lane_sum<double> total_of_sum(const lane_sum<float>& sum) {
+  return {all(total_of(sum.first + sum.second)), vec<double>{}};
 }
-LOGZ_INLINE double total_of_sum(const lane_sum<double>& sum, double& rest) {
-  double total;
-  total_of_lanes(sum, total, rest);
-  return total;
+LOGZ_INLINE lane_sum<double> total_of_sum(lane_sum<double> sum) {
+  join_lanes(sum);
+  return sum;
 }
-LOGZ_INLINE void store_lanes(const lane_sum<float>& sum, double* to, double* rest) {
-  store(to, sum.first);
-  store(to + width<double>, sum.second);
-  for (ptrdiff_t i = 0; i < width<float>; ++i) rest[i] = 0;
+/// The sums of the lanes from `At` on, a vector of doubles.
+template <ptrdiff_t At>
+LOGZ_INLINE lane_sum<double> totals_from(const lane_sum<float>& sum) {
+  return {At == 0 ? sum.first : sum.second, vec<double>{}};
 }
-LOGZ_INLINE void store_lanes(const lane_sum<double>& sum, double* to, double* rest) {
-  store(to, sum.high);
-  store(rest, sum.low);
+template <ptrdiff_t At>
+LOGZ_INLINE lane_sum<double> totals_from(const lane_sum<double>& sum) {
+  return sum;
 }
 
 /// Probabilities that count: none where label smoothing takes all.
@@ -150,21 +144,33 @@ template <class S>
 LOGZ_INLINE part_factor plain_factor(const loss_terms<S>& terms) {
   return terms.target != nullptr ? part_factor{1, 0} : part_factor{terms.spread, terms.spread_rest};
 }
-/// sum + rest += factor · (total + of_total); of floats nothing is lost that counts.
+/// The sum of a vector of slices at sum and rest += factor · total; of floats nothing is lost that counts.
 template <class S>
-LOGZ_INLINE void add_part(double& sum, double& rest, const part_factor& factor, double total,
-                          double of_total) {
-  const double product = opaque(factor.value * total), next = opaque(sum + product);
-  if (sizeof(S) == 8 && is_finite(next)) {
-    rest += sum_error(sum, product, next) + (factor.value * of_total + factor.rest * total);
-    if (factor.value != 1) rest += product_error(factor.value, total, product);
+LOGZ_INLINE lane_sum<double> sum_with_part(const lane_sum<double>& sum, const part_factor& factor,
+                                           const lane_sum<double>& total) {
+  const vec<double> product = opaque_vector(factor.value * total.high);
+  if constexpr (sizeof(S) == 4) {
+    return {opaque_vector(sum.high + product), sum.low};
+  } else {
+    vec<double> rest = factor.value * total.low + factor.rest * total.high;
+    if (factor.value != 1) rest += error_of_product(all(factor.value), total.high, product);
+    const vec<double> next = two_sum<vec<double>>(sum.high, product, rest);
+    const auto finite = magnitude<double>(next) < std::numeric_limits<double>::infinity();
+    return {next, sum.low + (finite ? rest : vec<double>{})};
   }
-  sum = next;
+}
+template <class S>
+LOGZ_INLINE void add_part(double* sum, double* rest, const part_factor& factor,
+                          const lane_sum<double>& total) {
+  const lane_sum<double> next = sum_with_part<S>({load(sum), load(rest)}, factor, total);
+  store(sum, next.high);
+  store(rest, next.low);
 }
 
-template <class S, bool Probable, int Count>
-LOGZ_INLINE void add_row_part(loss_group<S, Count>& lg, ptrdiff_t i, const loss_terms<S>& terms, const S* x,
-                              const S* t, ptrdiff_t n, S top, const part_factor& factor) {
+template <class S, bool Probable>
+LOGZ_INLINE void add_row_part(lane_sum<double>& distances, lane_sum<double>& shares,
+                              const loss_terms<S>& terms, const S* x, const S* t, ptrdiff_t n, S top,
+                              const part_factor& factor) {
   share_sums<S> sums;
   clear(sums.distances);
   clear(sums.shares);
@@ -173,55 +179,68 @@ LOGZ_INLINE void add_row_part(loss_group<S, Count>& lg, ptrdiff_t i, const loss_
   } else {
     row_shares<S, Probable, true>(sums, x, t, terms.weight, n, top);
   }
-  double rest = 0;
-  const double distances = total_of_sum(sums.distances, rest);
-  add_part<S>(lg.distances[i], lg.distances_rest[i], factor, distances, rest);
-  rest = 0;
-  const double shares = Probable ? total_of_sum(sums.shares, rest) : terms.weight_sum;
-  add_part<S>(lg.shares[i], lg.shares_rest[i], factor, shares, rest);
+  distances = sum_with_part<S>(distances, factor, total_of_sum(sums.distances));
+  const lane_sum<double> all_classes = {all(terms.weight_sum), vec<double>{}};
+  shares = sum_with_part<S>(shares, factor, Probable ? total_of_sum(sums.shares) : all_classes);
 }
 /// Σ u (top - x) and W of a row, into lane i.
 template <class S, int Count>
 void find_row_shares(loss_group<S, Count>& lg, ptrdiff_t i, const loss_terms<S>& terms, const S* x,
                      const S* t, ptrdiff_t n, S top) {
-  lg.distances[i] = lg.distances_rest[i] = lg.shares[i] = lg.shares_rest[i] = 0;
-  if (t != nullptr) add_row_part<S, true>(lg, i, terms, x, t, n, top, {terms.hit, 0});
-  if (plain_factor(terms).value != 0) add_row_part<S, false>(lg, i, terms, x, t, n, top, plain_factor(terms));
+  lane_sum<double> distances = {vec<double>{}, vec<double>{}}, shares = distances;
+  if (t != nullptr) add_row_part<S, true>(distances, shares, terms, x, t, n, top, {terms.hit, 0});
+  if (plain_factor(terms).value != 0)
+    add_row_part<S, false>(distances, shares, terms, x, t, n, top, plain_factor(terms));
+  lg.distances[i] = distances.high[0];
+  lg.distances_rest[i] = distances.low[0];
+  lg.shares[i] = shares.high[0];
+  lg.shares_rest[i] = shares.low[0];
 }
 
 template <class S, bool Probable, int Count>
-LOGZ_INLINE void add_column_part(loss_group<S, Count>& lg, ptrdiff_t i, const S* w, const S* x, const S* t,
-                                 ptrdiff_t n, ptrdiff_t lanes, vec<S> top, const part_factor& factor) {
+LOGZ_INLINE void add_column_part(loss_group<S, Count>& lg, ptrdiff_t i, const S* w, const S* x,
+                                 ptrdiff_t x_row, const S* t, ptrdiff_t lanes, ptrdiff_t n, vec<S> top,
+                                 const part_factor& factor) {
+  constexpr ptrdiff_t half = width<S> - width<double>;  // 0 of doubles
   share_sums<S> sums;
   clear(sums.distances);
   clear(sums.shares);
   if (w == nullptr) {
-    column_shares<S, Probable, false>(sums, x, t, w, n, lanes, top);
+    column_shares<S, Probable, false>(sums, x, x_row, t, w, n, lanes, top);
   } else {
-    column_shares<S, Probable, true>(sums, x, t, w, n, lanes, top);
+    column_shares<S, Probable, true>(sums, x, x_row, t, w, n, lanes, top);
   }
-  alignas(64) double distances[width<S>], rest[width<S>], shares[width<S>], shares_rest[width<S>];
-  store_lanes(sums.distances, distances, rest);
-  store_lanes(sums.shares, shares, shares_rest);
-  for (ptrdiff_t k = 0; k < width<S>; ++k) {
-    add_part<S>(lg.distances[i + k], lg.distances_rest[i + k], factor, distances[k], rest[k]);
-    if (Probable) add_part<S>(lg.shares[i + k], lg.shares_rest[i + k], factor, shares[k], shares_rest[k]);
+  add_part<S>(lg.distances + i, lg.distances_rest + i, factor, totals_from<0>(sums.distances));
+  if (Probable) add_part<S>(lg.shares + i, lg.shares_rest + i, factor, totals_from<0>(sums.shares));
+  if constexpr (half != 0) {
+    add_part<S>(lg.distances + i + half, lg.distances_rest + i + half, factor,
+                totals_from<half>(sums.distances));
+    if (Probable)
+      add_part<S>(lg.shares + i + half, lg.shares_rest + i + half, factor, totals_from<half>(sums.shares));
   }
 }
 /// The same for a vector of a panel's slices, added to what their blocks before have come to.
 template <class S, int Count>
 void add_column_shares(loss_group<S, Count>& lg, ptrdiff_t i, const loss_terms<S>& terms, const S* x,
-                       const S* t, ptrdiff_t start, ptrdiff_t n, ptrdiff_t lanes, vec<S> top) {
+                       ptrdiff_t x_row, const S* t, ptrdiff_t lanes, ptrdiff_t start, ptrdiff_t n,
+                       vec<S> top) {
   const S* const w = terms.weight == nullptr ? nullptr : terms.weight + start;
-  if (t != nullptr) add_column_part<S, true>(lg, i, w, x, t, n, lanes, top, {terms.hit, 0});
+  if (t != nullptr) add_column_part<S, true>(lg, i, w, x, x_row, t, lanes, n, top, {terms.hit, 0});
   if (plain_factor(terms).value != 0)
-    add_column_part<S, false>(lg, i, w, x, t, n, lanes, top, plain_factor(terms));
+    add_column_part<S, false>(lg, i, w, x, x_row, t, lanes, n, top, plain_factor(terms));
 }
-/// What a column's shares start from: the part of W that is the same for all.
+/// What the columns' shares start from: the part of W that is the same for all.
 template <class S, int Count>
-LOGZ_INLINE void start_shares(loss_group<S, Count>& lg, ptrdiff_t i, const loss_terms<S>& terms) {
-  lg.distances[i] = lg.distances_rest[i] = lg.shares[i] = lg.shares_rest[i] = 0;
-  add_part<S>(lg.shares[i], lg.shares_rest[i], plain_factor(terms), terms.weight_sum, 0);
+LOGZ_INLINE void start_shares(loss_group<S, Count>& lg, const loss_terms<S>& terms, ptrdiff_t lanes) {
+  const vec<double> none = {};
+  const lane_sum<double> shares =
+      sum_with_part<S>({none, none}, plain_factor(terms), {all(terms.weight_sum), none});
+  for (ptrdiff_t i = 0; i < lanes; i += width<double>) {
+    store(lg.distances + i, none);
+    store(lg.distances_rest + i, none);
+    store(lg.shares + i, shares.high);
+    store(lg.shares_rest + i, shares.low);
+  }
 }
 
 /// f s u of the classes: weight · (f · hit · t + f · spread).
@@ -241,12 +260,6 @@ struct share_slopes {
 template <class S>
 LOGZ_INLINE share_slopes<S> slopes_of(const loss_terms<S>& terms, const S* t, double above) {
   return {terms.has_shares(), t, terms.weight, S(terms.scaled_hit * above), S(terms.scaled_spread * above)};
-}
-
-/// e · c less the share's slope.
-template <class S>
-LOGZ_INLINE vec<S> slope_of(vec<S> e, const coefficients<S>& with, vec<S> u) {
-  return fma(e, with.high, opaque_vector(fma(e, with.low, -u)));
 }
 
 /// The gradient of n exps side by side.
@@ -282,10 +295,8 @@ void row_slopes(const S* from, S* to, ptrdiff_t n, const coefficients<S>& with,
     row_slopes<S, true, true>(from, to, n, with, slopes);
   } else if (slopes.t != nullptr) {
     row_slopes<S, true, false>(from, to, n, with, slopes);
-  } else if (slopes.w != nullptr) {
-    row_slopes<S, false, true>(from, to, n, with, slopes);
   } else {
-    row_slopes<S, false, false>(from, to, n, with, slopes);
+    row_slopes<S, false, true>(from, to, n, with, slopes);
   }
 }
 
@@ -304,11 +315,9 @@ void column_slopes(S* e, const S* t, const S* w, ptrdiff_t n, ptrdiff_t lanes, c
 template <class S>
 void write_slopes(const S* e, S* to, ptrdiff_t n, const coefficients<S>& with, const share_slopes<S>& slopes,
                   bool streams) {
-  if (slopes.any) {
-    row_slopes(e, to, n, with, slopes);
-  } else {
-    row_map<S, forward_op::softmax>(e, to, n, with, streams);
-  }
+  if (slopes.any && (slopes.t != nullptr || slopes.w != nullptr)) return row_slopes(e, to, n, with, slopes);
+  const coefficients<S> uniform = {with.high, with.low, all(slopes.any ? slopes.common : S(0))};
+  row_map<S, forward_op::cross_entropy_gradient>(e, to, n, uniform, streams);
 }
 
 /// The probabilities of one sample that lie side by side; null where they do not count.

@@ -36,7 +36,7 @@ void write_neighbours(const S* from, ptrdiff_t row, bool in_result, ptrdiff_t la
 template <class S, forward_op Op>
 bool keeps_in_result(const forward_call<S>& call, ptrdiff_t slices) {
   if (!keeps_exps(summed<Op>) || call.in_memory || call.out_slice != 1 || slices < width<S>) return false;
-  if constexpr (is_loss<Op>) return !call.loss->has_shares();
+  if constexpr (is_loss<Op>) return !call.loss->has_shares() || call.loss->is_uniform();
   return true;
 }
 
@@ -57,20 +57,58 @@ void clear_empty(const forward_call<S>& call, ptrdiff_t first, ptrdiff_t slices,
   }
 }
 
+/// The losses and outputs of a panel's slices, samples from `first` on. Most calls want the losses alone.
+template <class S, int Count>
+void store_losses(const group<S, Count>& g, const loss_group<S, Count>& lg, const loss_terms<S>& terms,
+                  ptrdiff_t first, ptrdiff_t slices) {
+  const ptrdiff_t* const target = terms.target == nullptr ? nullptr : terms.target + first;
+  double* const loss = terms.loss + first;
+  for (ptrdiff_t i = 0; i < slices; ++i) {
+    if (terms.log_z != nullptr) {
+      store_losses(g, lg, lane_of<S>(i, slices), terms, first + i);
+    } else {
+      loss[i] = target != nullptr && target[i] < 0 ? 0.0 : lg.loss[lane_of<S>(i, slices)];
+    }
+  }
+}
+
+/// log Z of a panel's slices: of ordinary ones, side by side, a vector at a time.
+template <class S, int Count>
+void store_logs(const forward_call<S>& call, const group<S, Count>& g, ptrdiff_t first, ptrdiff_t slices,
+                ptrdiff_t lanes) {
+  constexpr S infinity = std::numeric_limits<S>::infinity();
+  for (ptrdiff_t i = 0; i < lanes; i += width<S>) {
+    const ptrdiff_t slice = first + slice_at<S>(i, slices), count = at_most(first + slices - slice, width<S>);
+    S* const out = call.out + slice * call.out_slice;
+    const bool ordinary =
+        !any<S>(bits<S>(!(magnitude<S>(load(g.top + i)) < infinity)) | bits<S>(load(g.shift + i) != 0));
+    if (ordinary && call.out_slice == 1) {
+      store_up_to(out, count, load(g.high + i) + load(g.low + i));
+      continue;
+    }
+    for (ptrdiff_t k = 0; k < count; ++k) {
+      out[k * call.out_slice] = log_z(call.x + (slice + k) * call.x_slice, call.length, call.x_length,
+                                      g.top[i + k], g.shift[i + k], g.high[i + k], g.low[i + k]);
+    }
+  }
+}
+
 /// The gradients of a loss at the targets, and those that are 0.
 template <class S, int Count>
 void finish_gradients(const forward_call<S>& call, const loss_group<S, Count>& lg, ptrdiff_t first,
                       ptrdiff_t slices) {
   const loss_terms<S>& terms = *call.loss;
-  const bool flat = is_flat(terms);
+  const bool flat = is_flat(terms), smooth = terms.spread != 0;
   if (terms.target == nullptr && !flat) return;
-  for (ptrdiff_t i = 0; i < slices; ++i) {
-    S* const out = call.out + (first + i) * call.out_slice;
-    const ptrdiff_t y = flat ? -1 : terms.target[first + i], lane = lane_of<S>(i, slices);
+  const ptrdiff_t* const target = flat ? nullptr : terms.target + first;
+  const ptrdiff_t length = call.length, out_length = call.out_length, out_slice = call.out_slice;
+  S* out = call.out + first * out_slice;
+  for (ptrdiff_t i = 0; i < slices; ++i, out += out_slice) {
+    const ptrdiff_t y = flat ? -1 : target[i], lane = lane_of<S>(i, slices);
     if (y < 0) {
-      for (ptrdiff_t l = 0; l < call.length; ++l) out[l * call.out_length] = 0;
+      for (ptrdiff_t l = 0; l < length; ++l) out[l * out_length] = 0;
     } else if (lg.own[lane] != 0) {
-      out[y * call.out_length] = S(slope_at(lg, lane, terms, y));
+      out[y * out_length] = S(smooth ? slope_at(lg, lane, terms, y) : lg.slope[lane]);
     }
   }
 }
