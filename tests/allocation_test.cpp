@@ -95,6 +95,46 @@ TEST_CASE_TEMPLATE("allocation: none into a preallocated destination", T, float,
   check_matrix(Eigen::Matrix<T, Eigen::Dynamic, Eigen::Dynamic, Eigen::RowMajor>(33, 70));
 }
 
+TEST_CASE_TEMPLATE("allocation: none for losses, derivatives and companions", T, float, double) {
+  using Matrix = Eigen::Matrix<T, Eigen::Dynamic, Eigen::Dynamic>;
+  using Vector = Eigen::Matrix<T, Eigen::Dynamic, 1>;
+  const Matrix x = Matrix::Random(33, 70), v = Matrix::Random(33, 70), targets = (v.array() + 1) / 2;
+  const Matrix p = logz::softmax(x.rowwise()), lp = logz::log_softmax(x.rowwise());
+  Matrix dx(33, 70);
+  Vector each(33);
+  const Vector ones = Vector::Ones(33);
+  const std::vector<int> classes(33, 1);
+  logz::cross_entropy_options<T> options;
+  options.label_smoothing = T(0.1);
+  options.z_loss = T(0.01);
+  CHECK(allocations_in([&] { dx = logz::cross_entropy_backward(T(2), x.rowwise(), classes, options); }) == 0);
+  CHECK(allocations_in([&] { dx = logz::cross_entropy_backward(ones, x.rowwise(), classes, options); }) == 0);
+  CHECK(allocations_in([&] { (void)logz::cross_entropy(x.rowwise(), p, options); }) == 0);
+  CHECK(allocations_in([&] { logz::cross_entropy_with_grad(x.rowwise(), p, dx, options); }) == 0);
+  CHECK(allocations_in([&] { each = logz::cross_entropy_per_sample(x.rowwise(), classes, options); }) == 0);
+  CHECK(allocations_in([&] { each = logz::nll_loss_per_sample(lp.rowwise(), classes); }) == 0);
+  CHECK(allocations_in([&] { dx = logz::nll_loss_backward(T(2), lp.rowwise(), classes); }) == 0);
+
+  CHECK(allocations_in([&] { dx = logz::softmax_jvp(v.rowwise(), p); }) == 0);
+  CHECK(allocations_in([&] { dx = logz::log_softmax_jvp(v.rowwise(), lp); }) == 0);
+  CHECK(allocations_in([&] { each = logz::logsumexp_jvp(v.rowwise(), p); }) == 0);
+  CHECK(allocations_in([&] { dx = logz::logsumexp_hvp(v.rowwise(), p); }) == 0);
+  CHECK(allocations_in([&] { dx = logz::cross_entropy_hvp(v.rowwise(), x, classes, options); }) == 0);
+
+  CHECK(allocations_in([&] { (void)logz::kl_div(lp.rowwise(), p); }) == 0);
+  CHECK(allocations_in([&] { each = logz::kl_div_per_sample(lp.rowwise(), p); }) == 0);
+  CHECK(allocations_in([&] { (void)logz::kl_div_with_grad(lp.rowwise(), p, dx); }) == 0);
+  CHECK(allocations_in([&] { each = logz::entropy(x.rowwise()); }) == 0);
+  CHECK(allocations_in([&] { dx = logz::entropy_backward(ones, x.rowwise(), each); }) == 0);
+
+  CHECK(allocations_in([&] { dx = logz::softplus(x); }) == 0);
+  CHECK(allocations_in([&] { dx = logz::log_sigmoid(x); }) == 0);
+  CHECK(allocations_in([&] { dx = logz::softplus_backward(v, x); }) == 0);
+  CHECK(allocations_in([&] { dx = logz::log_sigmoid_backward(v, x); }) == 0);
+  CHECK(allocations_in([&] { (void)logz::binary_cross_entropy_with_logits(x, targets); }) == 0);
+  CHECK(allocations_in([&] { (void)logz::binary_cross_entropy_with_logits_with_grad(x, targets, dx); }) == 0);
+}
+
 TEST_CASE_TEMPLATE("allocation: none for vectors", T, float, double) {
   Eigen::Matrix<T, Eigen::Dynamic, 1> x = Eigen::Matrix<T, Eigen::Dynamic, 1>::Random(5000);
   Eigen::Matrix<T, 1, Eigen::Dynamic> row(5000);

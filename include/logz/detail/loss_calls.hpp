@@ -115,10 +115,12 @@ class loss_pass {
     for (Index i = 0; i < count && squares; ++i) {
       const auto k = static_cast<std::size_t>(i);
       if (terms_.ignored(i)) continue;
-      add_product<S>(results_.z_sum, log_z_[k], log_z_[k]);
+      // Squares are positive: their rounding is less than an ulp of the loss.
+      const C squared = opaque<C>(log_z_[k] * log_z_[k]);
+      results_.z_sum.add(squared);
       if (results_.each.data == nullptr) continue;
       compensated_sum<C> square;
-      add_product<S>(square, log_z_[k], log_z_[k]);
+      square.add(squared);
       loss_[k] = Problem::with_z_loss(loss_[k], square, problem_.z_loss());
     }
     for (Index i = 0; i < count && results_.each.data != nullptr; ++i)

@@ -69,8 +69,6 @@ struct loss_terms {
   C weight_of(Index l) const { return weight == nullptr ? C(1) : static_cast<C>(weight[l]); }
   /// Σ u (log Z - x) is wanted.
   bool has_shares() const { return target == nullptr || !(spread == C(0)); }
-  /// Where there are shares they are the same for all classes.
-  bool is_uniform() const { return target != nullptr && weight == nullptr; }
   C upstream_of(Index sample) const {
     return upstream == nullptr ? C(1) : static_cast<C>(upstream[sample * upstream_slice]);
   }

@@ -73,31 +73,27 @@ void inspect_blocks(panel<S, Op>& p, bool prepared) {
   }
 }
 
-/// The share of every class that leaves the gradient, where it is the same for all: a lane's factor.
+/// What leaves the gradient beside the exps.
 template <class S, forward_op Op>
-void set_common_slopes(panel<S, Op>& p) {
+void set_slopes(panel<S, Op>& p) {
   const loss_terms<S>& terms = *p.call().loss;
-  const double common = terms.has_shares() && terms.is_uniform() ? terms.scaled_spread : 0.0;
-  for (ptrdiff_t i = 0; i < p.lanes; ++i)
-    p.g.factor[i] = terms.upstream == nullptr ? S(common) : S(common * p.lg.above[i]);
+  const double common = terms.has_shares() ? terms.scaled_spread : 0.0;
+  for (ptrdiff_t i = 0; i < p.lanes; ++i) {
+    const double above = terms.upstream == nullptr ? 1.0 : p.lg.above[i];
+    p.lg.probable[i] = S(terms.scaled_hit * above);
+    p.lg.common[i] = S(common * above);
+  }
 }
 
-/// A block of exps becomes the gradient.
+/// What makes a block's rows, from `start` on, the result.
 template <class S, forward_op Op>
-void map_columns(panel<S, Op>& p, const window& at) {
-  const loss_terms<S>& terms = *p.call().loss;
-  for (ptrdiff_t i = 0; i < p.lanes; i += width<S>) {
-    const coefficients<S> with = coefficients_at(p.g, i);
-    alignas(64) S probable[width<S>], common[width<S>];
-    for (ptrdiff_t k = 0; k < width<S>; ++k) {
-      const share_slopes<S> slopes =
-          slopes_of<S>(terms, nullptr, terms.upstream == nullptr ? 1.0 : p.lg.above[i + k]);
-      probable[k] = slopes.probable;
-      common[k] = slopes.common;
-    }
-    column_slopes(p.x + i, p.t == nullptr ? p.t : p.t + i,
-                  terms.weight == nullptr ? nullptr : terms.weight + at.start, at.length, p.lanes, with,
-                  load(probable), load(common));
+auto lanes_map(const panel<S, Op>& p, [[maybe_unused]] ptrdiff_t start) {
+  if constexpr (Op == forward_op::cross_entropy_gradient) {
+    const loss_terms<S>& terms = *p.call().loss;
+    const bool weighted = terms.has_shares() && terms.weight != nullptr;
+    return gradient_lanes<S>{p.g, p.lg, p.t, p.lanes, weighted ? terms.weight + start : nullptr};
+  } else {
+    return map_lanes<S, Op>{p.g};
   }
 }
 

@@ -96,12 +96,12 @@ bool reads_directly(const forward_call<S>& call, ptrdiff_t slices) {
 /// What unpack() and write_panel() write as it is.
 struct unchanged {
   template <class V>
-  LOGZ_INLINE V operator()(V v, ptrdiff_t) const {
+  LOGZ_INLINE V operator()(V v, ptrdiff_t, ptrdiff_t) const {
     return v;
   }
 };
 
-/// The way back, through f(v, lane).
+/// The way back, through f(v, lane, row).
 template <class S, class Function>
 LOGZ_INLINE void unpack(const S* from, ptrdiff_t lanes, const window& at, S* out, ptrdiff_t length_stride,
                         ptrdiff_t slice_stride, const Function& f) {
@@ -111,14 +111,14 @@ LOGZ_INLINE void unpack(const S* from, ptrdiff_t lanes, const window& at, S* out
     S* const to = out + (at.first + slice) * slice_stride + at.start * length_stride;
     if (slice_stride == 1) {
       for (ptrdiff_t l = 0; l < at.length; ++l) {
-        store_up_to(to + l * length_stride, slices, f(load(from + l * lanes + i), i));
+        store_up_to(to + l * length_stride, slices, f(load(from + l * lanes + i), i, l));
       }
     } else if (length_stride == 1 && at.length >= tile<S>) {
       unpack_transposed(from + i, lanes, slices, at.length, to, slice_stride, f, i);
     } else {
       for (ptrdiff_t l = 0; l < at.length; ++l) {
         alignas(64) S lane[w];
-        store(lane, f(load(from + l * lanes + i), i));
+        store(lane, f(load(from + l * lanes + i), i, l));
         for (ptrdiff_t s = 0; s < slices; ++s) to[l * length_stride + s * slice_stride] = lane[s];
       }
     }

@@ -245,7 +245,7 @@ bool find_partitions(panel<S, Op>& p) {
   return prepared;
 }
 
-/// Writes a block of the panel through f(v, lane).
+/// Writes a block of the panel through f(v, lane, row).
 template <class S, forward_op Op, class Function>
 LOGZ_INLINE void write_panel(const panel<S, Op>& p, const window& at, bool streams, const Function& f) {
   const forward_call<S>& call = p.call();
@@ -309,12 +309,11 @@ void one_panel(panel<S, Op>& p, bool streams) {
   if constexpr (Op == forward_op::logsumexp) store_logs(call, p.g, p.first, p.slices, p.lanes);
   if constexpr (is_reduction<Op>) return;
   if constexpr (Op == forward_op::logsumexp_backward) apply_factors(p);
-  if constexpr (is_loss<Op>) set_common_slopes(p);
-  const map_lanes<S, Op> scaled = {p.g};
+  if constexpr (is_loss<Op>) set_slopes(p);
   if (p.in_result) {
     const window whole = {p.first, p.slices, 0, call.length};
     S* const e = call.out + p.first;
-    write_neighbours<S, false>(e, call.out_length, true, p.lanes, whole, e, call.out_length, scaled);
+    write_neighbours<S, false>(e, call.out_length, true, p.lanes, whole, e, call.out_length, lanes_map(p, 0));
   }
   for (ptrdiff_t start = 0; start < call.length && !p.in_result; start += p.block) {
     const window at = block_at(p, start);
@@ -322,14 +321,7 @@ void one_panel(panel<S, Op>& p, bool streams) {
       fetch(p, at, prepared);
       if constexpr (keeps_exps(which)) sum_columns(p, at);  // exp once more
     }
-    if constexpr (is_loss<Op>) {
-      if (call.loss->has_shares() && !call.loss->is_uniform()) {
-        map_columns(p, at);
-        write_panel<S, Op>(p, at, streams, unchanged{});
-        continue;
-      }
-    }
-    write_panel<S, Op>(p, at, streams, scaled);
+    write_panel<S, Op>(p, at, streams, lanes_map(p, start));
   }
   if (streams) stream_fence();
   if constexpr (Op == forward_op::logsumexp_backward) clear_empty(call, p.first, p.slices, p.g.reference);

@@ -300,17 +300,6 @@ void row_slopes(const S* from, S* to, ptrdiff_t n, const coefficients<S>& with,
   }
 }
 
-/// The same down a column of a panel, in place; every lane with its own factor f.
-template <class S>
-void column_slopes(S* e, const S* t, const S* w, ptrdiff_t n, ptrdiff_t lanes, const coefficients<S>& with,
-                   vec<S> probable, vec<S> common) {
-  for (ptrdiff_t l = 0; l < n; ++l) {
-    vec<S> u = t == nullptr ? common : fma(load(t + l * lanes), probable, common);
-    if (w != nullptr) u = w[l] == 0 ? vec<S>{} : u * w[l];
-    store(e + l * lanes, slope_of(load(e + l * lanes), with, u));
-  }
-}
-
 /// The gradient of n exps.
 template <class S>
 void write_slopes(const S* e, S* to, ptrdiff_t n, const coefficients<S>& with, const share_slopes<S>& slopes,

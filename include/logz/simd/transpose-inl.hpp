@@ -51,14 +51,14 @@ void pack_transposed(const S* from, ptrdiff_t stride, ptrdiff_t rows, ptrdiff_t 
   }
 }
 
-/// The way back, through f(v, column).
+/// The way back, through f(v, column, row).
 template <class S, class Function>
 LOGZ_INLINE void unpack_transposed(const S* from, ptrdiff_t lanes, ptrdiff_t rows, ptrdiff_t length, S* to,
                                    ptrdiff_t stride, const Function& f, ptrdiff_t column) {
   for (ptrdiff_t done = 0; done < length; done += tile<S>) {
     const ptrdiff_t l = at_most(done, length - tile<S>);
     vec<S> r[tile<S>];
-    LOGZ_UNROLL for (int j = 0; j < tile<S>; ++j) r[j] = f(load(from + (l + j) * lanes), column);
+    LOGZ_UNROLL for (int j = 0; j < tile<S>; ++j) r[j] = f(load(from + (l + j) * lanes), column, l + j);
     transpose<S>(r);
     LOGZ_UNROLL for (int j = 0; j < tile<S>; ++j) store_pieces(to + l, stride, j, rows, r[j]);
   }

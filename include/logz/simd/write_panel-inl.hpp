@@ -12,12 +12,29 @@ LOGZ_INLINE coefficients<S> coefficients_at(const group<S, panel_lanes<S>>& g, p
 template <class S, forward_op Op>
 struct map_lanes {
   const group<S, panel_lanes<S>>& g;
-  LOGZ_INLINE vec<S> operator()(vec<S> v, ptrdiff_t lane) const {
+  LOGZ_INLINE vec<S> operator()(vec<S> v, ptrdiff_t lane, ptrdiff_t) const {
     return map<S, Op>(v, coefficients_at(g, lane));
   }
 };
+/// The gradient of losses: e · c less the share f s u = weight · (probable · t + common).
+template <class S>
+struct gradient_lanes {
+  const group<S, panel_lanes<S>>& g;
+  const loss_group<S, panel_lanes<S>>& lg;
+  const S* t;  // rows of `lanes`; null: 0
+  ptrdiff_t lanes;
+  const S* weight;  // of the rows; null: 1
 
-/// Rows of vectors through f(v, lane) to slices side by side. In a panel the last vector has a place of its own; in the
+  LOGZ_INLINE vec<S> operator()(vec<S> v, ptrdiff_t lane, ptrdiff_t l) const {
+    const coefficients<S> with = {load(g.high + lane), load(g.low + lane), load(lg.common + lane)};
+    vec<S> u = with.factor;
+    if (t != nullptr) u = fma(load(t + l * lanes + lane), load(lg.probable + lane), u);
+    if (weight != nullptr) u = weight[l] == 0 ? vec<S>{} : u * weight[l];
+    return slope_of(v, with, u);
+  }
+};
+
+/// Rows of vectors through f(v, lane, row) to slices side by side. In a panel the last vector has a place of its own; in the
 /// result, where the rows may be too, it overlaps the one before.
 template <class S, bool Stream, class Function>
 void write_neighbours(const S* from, ptrdiff_t row, bool in_result, ptrdiff_t lanes, const window& at, S* to,
@@ -26,8 +43,8 @@ void write_neighbours(const S* from, ptrdiff_t row, bool in_result, ptrdiff_t la
   const ptrdiff_t whole = at.slices / w * w, last = slice_at<S>(lanes - w, at.slices);
   for (ptrdiff_t l = 0; l < at.length; ++l, from += row, to += to_row) {
     vec<S> tail = {};
-    if (whole < lanes) tail = f(load(from + (in_result ? last : whole)), whole);
-    for (ptrdiff_t i = 0; i < whole; i += w) put<S, Stream>(to + i, f(load(from + i), i));
+    if (whole < lanes) tail = f(load(from + (in_result ? last : whole)), whole, l);
+    for (ptrdiff_t i = 0; i < whole; i += w) put<S, Stream>(to + i, f(load(from + i), i, l));
     if (whole < lanes) store_up_to(to + last, at.slices - last, tail);
   }
 }
@@ -36,7 +53,7 @@ void write_neighbours(const S* from, ptrdiff_t row, bool in_result, ptrdiff_t la
 template <class S, forward_op Op>
 bool keeps_in_result(const forward_call<S>& call, ptrdiff_t slices) {
   if (!keeps_exps(summed<Op>) || call.in_memory || call.out_slice != 1 || slices < width<S>) return false;
-  if constexpr (is_loss<Op>) return !call.loss->has_shares() || call.loss->is_uniform();
+  if constexpr (is_loss<Op>) return probabilities_of(*call.loss) == nullptr;
   return true;
 }
 
@@ -102,14 +119,20 @@ void finish_gradients(const forward_call<S>& call, const loss_group<S, Count>& l
   if (terms.target == nullptr && !flat) return;
   const ptrdiff_t* const target = flat ? nullptr : terms.target + first;
   const ptrdiff_t length = call.length, out_length = call.out_length, out_slice = call.out_slice;
-  S* out = call.out + first * out_slice;
-  for (ptrdiff_t i = 0; i < slices; ++i, out += out_slice) {
+  S* const out = call.out + first * out_slice;
+  std::uint16_t empty[Count];
+  ptrdiff_t empty_slices = 0;
+  for (ptrdiff_t i = 0; i < slices; ++i) {
     const ptrdiff_t y = flat ? -1 : target[i], lane = lane_of<S>(i, slices);
     if (y < 0) {
-      for (ptrdiff_t l = 0; l < length; ++l) out[l * out_length] = 0;
+      empty[empty_slices++] = static_cast<std::uint16_t>(i);
     } else if (lg.own[lane] != 0) {
-      out[y * out_length] = S(smooth ? slope_at(lg, lane, terms, y) : lg.slope[lane]);
+      out[i * out_slice + y * out_length] = S(smooth ? slope_at(lg, lane, terms, y) : lg.slope[lane]);
     }
+  }
+  if (empty_slices == 0) return;
+  for (ptrdiff_t l = 0; l < length; ++l) {
+    for (ptrdiff_t k = 0; k < empty_slices; ++k) out[empty[k] * out_slice + l * out_length] = 0;
   }
 }
 
