@@ -109,20 +109,23 @@ class loss_pass {
   }
 
   void finish(Index first, Index count) {
-    // An ignored sample's loss is 0, which changes no bit of the sum.
-    for (Index i = 0; i < count; ++i) results_.sum.add(loss_[static_cast<std::size_t>(i)]);
+    // In registers while they are added to. An ignored sample's loss is 0, which changes no bit of the sum.
+    compensated_sum<C> sum = results_.sum, z_sum = results_.z_sum;
+    for (Index i = 0; i < count; ++i) sum.add(loss_[static_cast<std::size_t>(i)]);
     const bool squares = !(problem_.z_loss() == C(0));
     for (Index i = 0; i < count && squares; ++i) {
       const auto k = static_cast<std::size_t>(i);
       if (terms_.ignored(i)) continue;
       // Squares are positive: their rounding is less than an ulp of the loss.
       const C squared = opaque<C>(log_z_[k] * log_z_[k]);
-      results_.z_sum.add(squared);
+      z_sum.add(squared);
       if (results_.each.data == nullptr) continue;
       compensated_sum<C> square;
       square.add(squared);
       loss_[k] = Problem::with_z_loss(loss_[k], square, problem_.z_loss());
     }
+    results_.sum = sum;
+    results_.z_sum = z_sum;
     for (Index i = 0; i < count && results_.each.data != nullptr; ++i)
       *results_.each.slice(0, first + i) = static_cast<Loss>(loss_[static_cast<std::size_t>(i)]);
     if (results_.outputs != nullptr) put_out(first, count);

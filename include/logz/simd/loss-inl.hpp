@@ -238,6 +238,13 @@ LOGZ_INLINE void finish_losses(group<S, Count>& g, loss_group<S, Count>& lg, con
   }
 }
 
+/// The first maximum of lane i, which is sample n; where there is a NaN, that is the sample's log Z.
+template <class S, int Count>
+LOGZ_INLINE void store_argmax(const group<S, Count>& g, const loss_group<S, Count>& lg, ptrdiff_t i,
+                              const loss_terms<S>& terms, ptrdiff_t n) {
+  terms.argmax[n] = g.top[i] > -std::numeric_limits<S>::infinity() ? static_cast<ptrdiff_t>(lg.argmax[i]) : 0;
+  if (lg.has_nan[i]) terms.log_z[n] = std::numeric_limits<double>::quiet_NaN();
+}
 /// The losses and outputs of lane i, which is sample n.
 template <class S, int Count>
 LOGZ_INLINE void store_losses(const group<S, Count>& g, const loss_group<S, Count>& lg, ptrdiff_t i,
@@ -245,9 +252,7 @@ LOGZ_INLINE void store_losses(const group<S, Count>& g, const loss_group<S, Coun
   terms.loss[n] = terms.ignored(n) ? 0.0 : lg.loss[i];
   if (terms.log_z == nullptr) return;
   terms.log_z[n] = lg.log_z[i];
-  if (terms.argmax == nullptr) return;
-  terms.argmax[n] = g.top[i] > -std::numeric_limits<S>::infinity() ? static_cast<ptrdiff_t>(lg.argmax[i]) : 0;
-  if (lg.has_nan[i]) terms.log_z[n] = std::numeric_limits<double>::quiet_NaN();
+  if (terms.argmax != nullptr) store_argmax(g, lg, i, terms, n);
 }
 
 /// The gradient at the target y of lane i; 0 where there is none of its own.

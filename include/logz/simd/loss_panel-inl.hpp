@@ -41,6 +41,15 @@ void find_in_columns(typename lanes<S>::bit* argmax, const S* x, ptrdiff_t start
   store(reinterpret_cast<S*>(argmax), vec<S>(before == none ? found : before));
 }
 
+template <class S, forward_op Op>
+LOGZ_INLINE probability_rows<S> probabilities_at(const panel<S, Op>& p, ptrdiff_t start) {
+  const loss_terms<S>& terms = *p.call().loss;
+  const S* const t = probabilities_of(terms);
+  if (t == nullptr) return {t, 0, 0};
+  if (p.t != nullptr) return {p.t, p.lanes, p.lanes + width<S>};  // every lane has a place of its own
+  return {t + p.first + start * terms.probability_length, terms.probability_length, p.slices};
+}
+
 /// What only the numbers of a block tell, once the maxima are known; they are in z.top.
 template <class S, forward_op Op>
 void inspect_columns(panel<S, Op>& p, const window& at) {
@@ -49,8 +58,9 @@ void inspect_columns(panel<S, Op>& p, const window& at) {
   for (ptrdiff_t i = 0; i < p.lanes; i += width<S>) {
     const vec<S> top = p.z[i / width<S>].top;
     if (terms.has_shares()) {
-      add_column_shares(p.lg, i, terms, column_of(p, i), p.from_row, p.t == nullptr ? p.t : p.t + i, p.lanes,
-                        at.start, at.length, top);
+      const probability_rows<S> probabilities = probabilities_at(p, at.start);
+      add_column_shares(p.lg, i, terms, column_of(p, i), p.from_row, probabilities.column(i),
+                        probabilities.row, at.start, at.length, top);
     }
     if (terms.argmax == nullptr) continue;
     find_in_columns<S>(p.lg.argmax + i, column_of(p, i), at.start, at.length, p.from_row, top);
@@ -91,7 +101,8 @@ auto lanes_map(const panel<S, Op>& p, [[maybe_unused]] ptrdiff_t start) {
   if constexpr (Op == forward_op::cross_entropy_gradient) {
     const loss_terms<S>& terms = *p.call().loss;
     const bool weighted = terms.has_shares() && terms.weight != nullptr;
-    return gradient_lanes<S>{p.g, p.lg, p.t, p.lanes, weighted ? terms.weight + start : nullptr};
+    return gradient_lanes<S>{p.g, p.lg, probabilities_at(p, start),
+                             weighted ? terms.weight + start : nullptr};
   } else {
     return map_lanes<S, Op>{p.g};
   }

@@ -93,6 +93,12 @@ bool reads_directly(const forward_call<S>& call, ptrdiff_t slices) {
   return !keeps_exps(summed<Op>) || slices % width<S> == 0;
 }
 
+/// Probabilities beside each other are read where they are.
+template <class S>
+bool reads_probabilities(const forward_call<S>& call, ptrdiff_t slices) {
+  return call.loss->probability_slice == 1 && slices >= width<S>;
+}
+
 /// What unpack() and write_panel() write as it is.
 struct unchanged {
   template <class V>

@@ -73,7 +73,7 @@ struct panel {
   ptrdiff_t lanes;
   ptrdiff_t block;  // rows that scratch holds
   S* x;
-  S* t;           // probabilities: null, or rows as x has them
+  S* t;  // probabilities: packed as x's rows are, or null where they are read in place or there are none
   const S* from;  // the rows of a block: in x, or where they are
   ptrdiff_t from_row;
   bool direct;      // the rows lie close enough to be read where they are
@@ -345,15 +345,10 @@ void panels(const forward_call<S>& call) {
   panel<S, Op> p;
   p.of = &call;
   p.x = call.scratch;
-  p.t = nullptr;
-  ptrdiff_t room = call.scratch_size;
-  if constexpr (is_loss<Op>) {
-    if (probabilities_of(*call.loss) != nullptr) {
-      room = room / 2 / line * line;
-      p.t = call.scratch + room;
-    }
-  }
-  ptrdiff_t lanes = room / (call.length + overhang) / line * line;
+  bool probable = false;
+  if constexpr (is_loss<Op>) probable = probabilities_of(*call.loss) != nullptr;
+  const ptrdiff_t half = call.scratch_size / 2 / line * line;
+  ptrdiff_t lanes = (probable ? half : call.scratch_size) / (call.length + overhang) / line * line;
   const bool fits = lanes != 0;
   const ptrdiff_t widest = call.in_memory ? panel_lanes<S> : panel_lanes<S> / 2;
   lanes = at_most(fits ? lanes : widest, widest);
@@ -370,7 +365,9 @@ void panels(const forward_call<S>& call) {
     p.in_result = !fits && keeps_in_result<S, Op>(call, p.slices);
     p.direct = !fits && reads_directly<S, Op>(call, p.slices);
     p.block = call.length;
+    p.t = probable && (fits || !reads_probabilities(call, p.slices)) ? call.scratch + half : nullptr;
     if (!fits) {
+      const ptrdiff_t room = p.t != nullptr ? half : call.scratch_size;
       const ptrdiff_t rows = (call.in_memory ? room : at_most(room, block_length<S>)) / p.lanes;
       p.block = rows < flush_step + overhang ? flush_step : (rows - overhang) / flush_step * flush_step;
     }

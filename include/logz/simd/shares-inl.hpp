@@ -11,32 +11,41 @@ struct share_sums {
   lane_sum<S> distances, shares;
 };
 
-/// Adds u (top - x) of two vectors. Floats in double: with the roundings of both factors and of the sum a loss would be
-/// 2.04 ulp off.
-LOGZ_INLINE void add_products(lane_sum<float>& sum, vec<float> top, vec<float> xa, vec<float> xb,
-                              vec<float> ua, vec<float> ub) {
-  const vec<float> da = ua == 0 ? vec<float>{} : top - xa, db = ub == 0 ? vec<float>{} : top - xb;
+/// Distances, 0 where there is no share: a share of 0 drops its term, even times ∞.
+template <class S>
+LOGZ_INLINE vec<S> distance(vec<S> top, vec<S> x, vec<S> u) {
+  return u == 0 ? vec<S>{} : opaque_vector(top - x);
+}
+/// Adds u d of two vectors. Floats in double: with the roundings of both factors and of the sum a loss would be 2.04 ulp
+/// off.
+LOGZ_INLINE void add_products(lane_sum<float>& sum, vec<float> da, vec<float> db, vec<float> ua,
+                              vec<float> ub) {
   sum.first += first_half(ua) * first_half(da) + first_half(ub) * first_half(db);
   sum.second += second_half(ua) * second_half(da) + second_half(ub) * second_half(db);
 }
-/// Doubles without error: 2.21 ulp otherwise.
-LOGZ_INLINE vec<double> product_of(vec<double> u, vec<double> top, vec<double> x, vec<double>& low) {
-  vec<double> rest = {};
-  const vec<double> d = two_sum<vec<double>>(top, -x, rest), product = opaque_vector(u * d);
-  low += u == 0 ? vec<double>{} : error_of_product(u, d, product) + u * rest;
-  return u == 0 ? vec<double>{} : product;
+/// Products and sums of doubles without error: 2.21 ulp otherwise.
+LOGZ_INLINE void add_products(lane_sum<double>& sum, vec<double> da, vec<double> db, vec<double> ua,
+                              vec<double> ub) {
+  const vec<double> a = opaque_vector(ua * da), b = opaque_vector(ub * db);
+  // Not finite: neither is the sum, and its low part is not looked at.
+  sum.low += error_of_finite(ua, da, a) + error_of_finite(ub, db, b);
+  add_both(sum, a, b);
 }
-LOGZ_INLINE void add_products(lane_sum<double>& sum, vec<double> top, vec<double> xa, vec<double> xb,
-                              vec<double> ua, vec<double> ub) {
-  const vec<double> a = product_of(ua, top, xa, sum.low);
-  add_both(sum, a, product_of(ub, top, xb, sum.low));
+/// The same of two rows with a share each.
+LOGZ_INLINE void add_weighted(lane_sum<float>& sum, vec<float> da, vec<float> db, float ua, float ub) {
+  const vec<double> a = all(double(ua)), b = all(double(ub));
+  sum.first += a * first_half(da) + b * first_half(db);
+  sum.second += a * second_half(da) + b * second_half(db);
+}
+LOGZ_INLINE void add_weighted(lane_sum<double>& sum, vec<double> da, vec<double> db, double ua, double ub) {
+  add_products(sum, da, db, all(ua), all(ub));
 }
 
-/// Adds two vectors: u = t · w, t and w being 1 where they are not given. A share of 0 drops its term, even times ∞.
+/// Adds two vectors: u = t · w, t and w being 1 where they are not given.
 template <class S, bool Probable, bool Weighted>
 LOGZ_INLINE void add_shares(share_sums<S>& sums, vec<S> top, vec<S> xa, vec<S> xb, vec<S> ua, vec<S> ub) {
   if constexpr (Probable || Weighted) {
-    add_products(sums.distances, top, xa, xb, ua, ub);
+    add_products(sums.distances, distance<S>(top, xa, ua), distance<S>(top, xb, ub), ua, ub);
     if constexpr (Probable) add_both(sums.shares, ua, ub);
     return;
   }
@@ -81,34 +90,27 @@ void row_shares(share_sums<S>& sums, const S* x, const S* t, const S* w, ptrdiff
   }
 }
 
-template <class S, bool Probable, bool Weighted>
-struct column_share {
-  const S* t;
-  const S* w;
-  ptrdiff_t lanes;
-
-  LOGZ_INLINE vec<S> operator()(ptrdiff_t l) const {
-    if constexpr (Probable && Weighted) {
-      return w[l] == 0 ? vec<S>{} : load(t + l * lanes) * w[l];
-    } else if constexpr (Probable) {
-      return load(t + l * lanes);
-    } else {
-      return Weighted ? all(w[l]) : vec<S>{};
-    }
-  }
-};
-
 /// A column of a panel, its rows x_row apart; t, where there is one, is a panel of rows of `lanes`.
 template <class S, bool Probable, bool Weighted>
 void column_shares(share_sums<S>& sums, const S* x, ptrdiff_t x_row, const S* t, const S* w, ptrdiff_t n,
                    ptrdiff_t lanes, vec<S> top) {
-  const column_share<S, Probable, Weighted> share = {t, w, lanes};
-  ptrdiff_t l = 0;
-  for (; l + 2 <= n; l += 2) {
-    add_shares<S, Probable, Weighted>(sums, top, load(x + l * x_row), load(x + (l + 1) * x_row), share(l),
-                                      share(l + 1));
+  for (ptrdiff_t l = 0; l < n; l += 2) {
+    const bool pair = l + 1 < n;
+    // At the maximum the distance is 0.
+    const vec<S> xa = load(x + l * x_row), xb = pair ? load(x + (l + 1) * x_row) : top;
+    const S wa = Weighted ? w[l] : S(1), wb = Weighted && pair ? w[l + 1] : S(1);
+    if constexpr (Probable) {
+      const vec<S> none = {}, tb = pair ? load(t + (l + 1) * lanes) : none;
+      const vec<S> ua = Weighted ? (wa == 0 ? none : load(t + l * lanes) * wa) : load(t + l * lanes);
+      const vec<S> ub = Weighted ? (wb == 0 ? none : tb * wb) : tb;
+      add_shares<S, true, Weighted>(sums, top, xa, xb, ua, ub);
+    } else if constexpr (Weighted) {
+      add_weighted(sums.distances, wa == 0 ? vec<S>{} : opaque_vector(top - xa),
+                   wb == 0 ? vec<S>{} : opaque_vector(top - xb), wa, wb);
+    } else {
+      add_shares<S, false, false>(sums, top, xa, xb, top, top);
+    }
   }
-  if (l < n) add_shares<S, Probable, Weighted>(sums, top, load(x + l * x_row), top, share(l), vec<S>{});
 }
 
 /// The total of one slice in all lanes.

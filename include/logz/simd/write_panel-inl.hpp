@@ -16,19 +16,31 @@ struct map_lanes {
     return map<S, Op>(v, coefficients_at(g, lane));
   }
 };
+/// The probabilities of a block of a panel: rows `row` numbers apart, packed or where they are; null: none.
+template <class S>
+struct probability_rows {
+  const S* t;
+  ptrdiff_t row;
+  ptrdiff_t slices;  // where they are, that many lie side by side
+
+  LOGZ_INLINE const S* column(ptrdiff_t lane) const {
+    return t == nullptr ? t : t + slice_at<S>(lane, slices);
+  }
+};
+
 /// The gradient of losses: e · c less the share f s u = weight · (probable · t + common).
 template <class S>
 struct gradient_lanes {
   const group<S, panel_lanes<S>>& g;
   const loss_group<S, panel_lanes<S>>& lg;
-  const S* t;  // rows of `lanes`; null: 0
-  ptrdiff_t lanes;
+  probability_rows<S> probabilities;
   const S* weight;  // of the rows; null: 1
 
   LOGZ_INLINE vec<S> operator()(vec<S> v, ptrdiff_t lane, ptrdiff_t l) const {
     const coefficients<S> with = {load(g.high + lane), load(g.low + lane), load(lg.common + lane)};
     vec<S> u = with.factor;
-    if (t != nullptr) u = fma(load(t + l * lanes + lane), load(lg.probable + lane), u);
+    const S* const t = probabilities.column(lane);
+    if (t != nullptr) u = fma(load(t + l * probabilities.row), load(lg.probable + lane), u);
     if (weight != nullptr) u = weight[l] == 0 ? vec<S>{} : u * weight[l];
     return slope_of(v, with, u);
   }
@@ -53,7 +65,8 @@ void write_neighbours(const S* from, ptrdiff_t row, bool in_result, ptrdiff_t la
 template <class S, forward_op Op>
 bool keeps_in_result(const forward_call<S>& call, ptrdiff_t slices) {
   if (!keeps_exps(summed<Op>) || call.in_memory || call.out_slice != 1 || slices < width<S>) return false;
-  if constexpr (is_loss<Op>) return probabilities_of(*call.loss) == nullptr;
+  if constexpr (is_loss<Op>)
+    return probabilities_of(*call.loss) == nullptr || reads_probabilities(call, slices);
   return true;
 }
 
@@ -80,13 +93,13 @@ void store_losses(const group<S, Count>& g, const loss_group<S, Count>& lg, cons
                   ptrdiff_t first, ptrdiff_t slices) {
   const ptrdiff_t* const target = terms.target == nullptr ? nullptr : terms.target + first;
   double* const loss = terms.loss + first;
-  for (ptrdiff_t i = 0; i < slices; ++i) {
-    if (terms.log_z != nullptr) {
-      store_losses(g, lg, lane_of<S>(i, slices), terms, first + i);
-    } else {
-      loss[i] = target != nullptr && target[i] < 0 ? 0.0 : lg.loss[lane_of<S>(i, slices)];
-    }
-  }
+  for (ptrdiff_t i = 0; i < slices; ++i)
+    loss[i] = target != nullptr && target[i] < 0 ? 0.0 : lg.loss[lane_of<S>(i, slices)];
+  if (terms.log_z == nullptr) return;
+  double* const log_z = terms.log_z + first;
+  for (ptrdiff_t i = 0; i < slices; ++i) log_z[i] = lg.log_z[lane_of<S>(i, slices)];
+  for (ptrdiff_t i = 0; i < slices && terms.argmax != nullptr; ++i)
+    store_argmax(g, lg, lane_of<S>(i, slices), terms, first + i);
 }
 
 /// log Z of a panel's slices: of ordinary ones, side by side, a vector at a time.
