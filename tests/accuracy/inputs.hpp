@@ -38,11 +38,12 @@ class slice_grid {
 
   void run() {
     if (which_ == grid::peers) {
-      for (const std::size_t n : {2, 5, 10, 30, 100, 300, 1000, 3000, 10000, 30000, 100000, 1 << 20})
+      for (const std::size_t n :
+           {2u, 5u, 10u, 30u, 100u, 300u, 1000u, 3000u, 10000u, 30000u, 100000u, 1u << 20})
         normal(n, 3, 0);
       for (const double sigma : {0.5, 1., 2., 5., 10., 20., 50., 100.}) normal(1000, sigma, 0);
       for (const double offset : {50., -50., 1e4, 1e8}) normal(1000, 3, offset);
-      for (const std::size_t n : {10, 100, 1000}) dominated(n, 1, 1);
+      for (const std::size_t n : {10u, 100u, 1000u}) dominated(n, 1, 1);
       near_zero(100);
       return;
     }
@@ -83,7 +84,7 @@ class slice_grid {
     constexpr double offsets[] = {0, 50, -50, 1e4, -1e4, 1e8, -1e8};
     std::vector<std::size_t> lengths;
     for (std::size_t n = 1; n <= 70; ++n) lengths.push_back(n);
-    for (const std::size_t n : {100, 224, 225, 257, 1000}) lengths.push_back(n);
+    for (const std::size_t n : {100u, 224u, 225u, 257u, 1000u}) lengths.push_back(n);
     if (full()) lengths.insert(lengths.end(), {4099, 32000, 128256});
     std::size_t turn = 0;
     for (const std::size_t n : lengths) {
@@ -173,7 +174,7 @@ class slice_grid {
         std::min<long double>(static_cast<long double>(std::numeric_limits<T>::max()) / 1024, 1e305L));
     const double deepest = std::log(static_cast<double>(
         std::max<long double>(static_cast<long double>(std::numeric_limits<T>::denorm_min()), 1e-320L)));
-    for (const std::size_t n : {1, 2, 5, 8, 17, 33, 64, 100, 300}) {
+    for (const std::size_t n : {1u, 2u, 5u, 8u, 17u, 33u, 64u, 100u, 300u}) {
       std::vector<double> x = drawn(n, 100, 0);
       for (double& v : x) v = std::round(v) * least;
       put({"subnormal", n, 0, 0}, x);

@@ -1,0 +1,149 @@
+// SPDX-License-Identifier: MIT
+//
+// Losses of long slices side by side, which go through the kernels block by block, in scratch, in the result or where
+// they are: every option, kind of target and destination gives the loss and the gradient of the formulas.
+#include <logz/logz.hpp>
+
+#include <limits>
+#include <random>
+#include <vector>
+
+#include <doctest/doctest.h>
+
+namespace {
+
+using Eigen::Index;
+using real = long double;
+
+template <class T, int Order = Eigen::ColMajor>
+using matrix = Eigen::Matrix<T, Eigen::Dynamic, Eigen::Dynamic, Order>;
+template <class T>
+using vector = Eigen::Matrix<T, Eigen::Dynamic, 1>;
+
+/// Longer than scratch holds of a cache line of slices (278528 bytes), and odd; whole vectors of any target and a rest.
+constexpr Index classes = 5001;
+constexpr Index most_samples = 37;
+
+struct kind {
+  const char* name;
+  bool weights, smoothing, probabilities, z_loss, ignored;
+};
+constexpr kind kinds[] = {{"plain", false, false, false, false, false},
+                          {"ignored", false, false, false, false, true},
+                          {"smoothing", false, true, false, false, false},
+                          {"weights and smoothing", true, true, false, false, true},
+                          {"all", true, true, false, true, true},
+                          {"probabilities", false, false, true, false, false},
+                          {"probabilities, all", true, true, true, true, false}};
+
+template <class T>
+logz::cross_entropy_options<T> options_of(const kind& k, Index n) {
+  logz::cross_entropy_options<T> options;
+  options.reduction = logz::reduction::sum;
+  if (k.weights) {
+    options.weight = vector<T>::LinSpaced(n, T(0.25), T(2));
+    options.weight[n / 2] = 0;
+  }
+  if (k.smoothing) options.label_smoothing = T(0.125);
+  if (k.z_loss) options.z_loss = T(0.25);
+  return options;
+}
+
+/// Logits, probabilities and targets, and what the formulas give for them, in long double by the generic path.
+template <class T>
+struct problem {
+  matrix<T> x, t;
+  std::vector<int> y;
+  logz::cross_entropy_options<T> options;
+  matrix<real> gradient, bound;  // 6 ulp of the larger of W p and the share
+  real loss;
+  bool probable;
+
+  problem(const kind& k, Index samples, T offset) : probable(k.probabilities) {
+    std::mt19937 generator(static_cast<unsigned>(samples));
+    std::normal_distribution<double> normal(static_cast<double>(offset), 3);
+    x = matrix<T>::NullaryExpr(samples, classes, [&] { return static_cast<T>(normal(generator)); });
+    t = matrix<T>::NullaryExpr(samples, classes, [&] { return T(std::abs(normal(generator))); });
+    for (Index i = 0; i < samples; ++i) {
+      t.row(i) /= t.row(i).sum();
+      y.push_back(k.ignored && i % 5 == 1 ? -100 : static_cast<int>((i * 977 + 4999) % classes));
+    }
+    options = options_of<T>(k, classes);
+    const logz::cross_entropy_options<real> exactly = options_of<real>(k, classes);
+    auto wide = exactly;
+    wide.label_smoothing = static_cast<real>(options.label_smoothing);
+    if (k.weights) wide.weight = options.weight.template cast<real>();
+    const matrix<real> logits = x.template cast<real>(), targets = t.template cast<real>();
+    loss = probable ? logz::cross_entropy_with_grad(logits.rowwise(), targets, gradient, wide)
+                    : logz::cross_entropy_with_grad(logits.rowwise(), y, gradient, wide);
+    set_bound(wide, logz::softmax(logits.rowwise()), logz::logsumexp(logits.rowwise()));
+  }
+
+  void set_bound(const logz::cross_entropy_options<real>& wide, const matrix<real>& p,
+                 const vector<real>& lz) {
+    const real s = wide.label_smoothing, spread = s / classes;
+    bound.resize(x.rows(), classes);
+    for (Index i = 0; i < x.rows(); ++i) {
+      const auto share = [&](Index l) {
+        const real w = wide.weight.size() == 0 ? 1 : wide.weight[l];
+        const real hit = probable ? static_cast<real>(t(i, l)) : y[static_cast<std::size_t>(i)] == l ? 1 : 0;
+        return w * ((1 - s) * hit + spread);
+      };
+      real all = 0;
+      for (Index l = 0; l < classes; ++l) all += share(l);
+      const real factor = all + 2 * wide.z_loss * std::abs(lz(i));
+      for (Index l = 0; l < classes; ++l)
+        bound(i, l) = 6 * std::numeric_limits<T>::epsilon() * std::max(factor * p(i, l), share(l));
+    }
+  }
+
+  template <class X, class Targets, class Grad>
+  void check(const X& logits, const Targets& targets, Grad& grad) const {
+    const T value = probable ? logz::cross_entropy_with_grad(logits.rowwise(), targets, grad, options)
+                             : logz::cross_entropy_with_grad(logits.rowwise(), y, grad, options);
+    CHECK(std::abs(value - loss) <= 2 * std::numeric_limits<T>::epsilon() * loss);
+    CHECK(((grad.template cast<real>() - gradient).cwiseAbs().array() <= bound.array()).all());
+    const T alone = probable ? logz::cross_entropy(logits.rowwise(), targets, options)
+                             : logz::cross_entropy(logits.rowwise(), y, options);
+    CHECK(std::abs(alone - loss) <= 2 * std::numeric_limits<T>::epsilon() * loss);
+  }
+};
+
+}  // namespace
+
+TEST_CASE_TEMPLATE("loss: long slices side by side, every option and destination", T, float, double) {
+  for (const kind& k : kinds) {
+    for (const Index samples : {most_samples, Index{32}, Index{3}}) {
+      for (const T offset : {T(0), T(20000)}) {  // far from 0 the maximum is subtracted first
+        if ((offset != T(0) || samples == 3) && !k.z_loss) continue;
+        CAPTURE(k.name);
+        CAPTURE(samples);
+        CAPTURE(offset);
+        const problem<T> p(k, samples, offset);
+        const matrix<T, Eigen::RowMajor> x_rows = p.x, t_rows = p.t;
+        matrix<T> grad(samples, classes);
+        matrix<T, Eigen::RowMajor> grad_rows(samples, classes);
+        p.check(p.x, p.t, grad);
+        p.check(p.x, p.t, grad_rows);
+        p.check(x_rows, t_rows, grad_rows);
+        p.check(x_rows, p.t, grad);
+        p.check(p.x, t_rows, grad);
+        // Blocks of a wider matrix.
+        matrix<T> wide = matrix<T>::Constant(samples + 9, classes, T(7));
+        auto block = wide.middleRows(3, samples);
+        p.check(p.x, p.t, block);
+        CHECK((wide.topRows(3).array() == T(7)).all());
+        CHECK((wide.bottomRows(6).array() == T(7)).all());
+        // In place: the losses alone have read the logits before.
+        matrix<T> x = p.x;
+        if (p.probable) {
+          logz::cross_entropy_with_grad(x.rowwise(), p.t, x, p.options);
+        } else {
+          logz::cross_entropy_with_grad(x.rowwise(), p.y, x, p.options);
+        }
+        p.check(p.x, p.t, grad);
+        CHECK(x == grad);
+      }
+    }
+  }
+}
