@@ -31,6 +31,7 @@ auto elements_of(const char* function, const char* a_name, const Eigen::DenseBas
 
 struct softplus_function {
   static constexpr const char* name = "softplus";
+  static constexpr auto op = simd::element_op::softplus;
   template <class C>
   static C of(const C& x) {
     return generic::softplus(x);
@@ -38,6 +39,7 @@ struct softplus_function {
 };
 struct log_sigmoid_function {
   static constexpr const char* name = "log_sigmoid";
+  static constexpr auto op = simd::element_op::log_sigmoid;
   template <class C>
   static C of(const C& x) {
     return generic::log_sigmoid(x);
@@ -45,6 +47,7 @@ struct log_sigmoid_function {
 };
 struct softplus_backward_function {
   static constexpr const char* name = "softplus_backward";
+  static constexpr auto op = simd::element_op::softplus_backward;
   template <class C>
   static C of(const C& g, const C& x) {
     return generic::times_sigmoid(g, x);
@@ -52,6 +55,7 @@ struct softplus_backward_function {
 };
 struct log_sigmoid_backward_function {
   static constexpr const char* name = "log_sigmoid_backward";
+  static constexpr auto op = simd::element_op::log_sigmoid_backward;
   template <class C>
   static C of(const C& g, const C& x) {
     return generic::times_sigmoid(g, C(-x));
@@ -64,19 +68,27 @@ struct element_function {
   static constexpr const char* name = Function::name;
   template <class S>
   void run(const slice_shape& shape, const slices<const S>& x, const slices<S>& out) const {
-    using C = compute_t<S>;
-    for_each_number(shape.length, 0, shape.inner, is_interleaved(x), [&](Index l, Index i) {
-      number_at(out, l, i) = static_cast<S>(Function::of(static_cast<C>(number_at(x, l, i))));
-    });
+    if constexpr (simd::has_kernels<S>) {
+      engine::elements<Function::op>(shape, slices<const S>{}, x, out);
+    } else {
+      using C = compute_t<S>;
+      for_each_number(shape.length, 0, shape.inner, is_interleaved(x), [&](Index l, Index i) {
+        number_at(out, l, i) = static_cast<S>(Function::of(static_cast<C>(number_at(x, l, i))));
+      });
+    }
   }
   template <class S>
   void run(const slice_shape& shape, const slices<const S>& g, const slices<const S>& x,
            const slices<S>& out) const {
-    using C = compute_t<S>;
-    for_each_number(shape.length, 0, shape.inner, is_interleaved(x), [&](Index l, Index i) {
-      number_at(out, l, i) = static_cast<S>(
-          Function::of(static_cast<C>(number_at(g, l, i)), static_cast<C>(number_at(x, l, i))));
-    });
+    if constexpr (simd::has_kernels<S>) {
+      engine::elements<Function::op>(shape, g, x, out);
+    } else {
+      using C = compute_t<S>;
+      for_each_number(shape.length, 0, shape.inner, is_interleaved(x), [&](Index l, Index i) {
+        number_at(out, l, i) = static_cast<S>(
+            Function::of(static_cast<C>(number_at(g, l, i)), static_cast<C>(number_at(x, l, i))));
+      });
+    }
   }
 };
 
@@ -99,8 +111,16 @@ inline constexpr bool is_number = !std::is_base_of_v<Eigen::EigenBase<T>, T> && 
 template <class Function, class T, class... Ts>
 T of_numbers(const T& x, const Ts&... others) {
   if constexpr (check_scalar<Eigen::Matrix<T, 1, 1>>()) {
-    using C = compute_t<T>;
-    return static_cast<T>(Function::of(static_cast<C>(x), static_cast<C>(others)...));
+    if constexpr (simd::has_kernels<T>) {
+      const T operands[] = {others..., x};
+      const T* const g = sizeof...(Ts) == 0 ? nullptr : &x;
+      T out;
+      simd::run<Function::op>(simd::element_call<T>{operands, g, &out, 1});
+      return out;
+    } else {
+      using C = compute_t<T>;
+      return static_cast<T>(Function::of(static_cast<C>(x), static_cast<C>(others)...));
+    }
   } else {
     return T{};
   }
@@ -119,6 +139,11 @@ void check_class_weights(const char* function, const char* name, const Weights& 
 template <class C, class Weights>
 C class_weight(const Weights& weights, Index i) {
   return weights.size() == 0 ? C(1) : static_cast<C>(weights[weights.size() == 1 ? 0 : i]);
+}
+
+template <class Weights>
+auto factors(const Weights& weights) {
+  return engine::slice_factors<typename Weights::Scalar>{weights.data(), weights.size()};
 }
 
 /// The loss of number (l, i), and its slope, of x and y cut into classes.
@@ -141,8 +166,9 @@ struct binary_terms {
   }
 };
 
-/// Holds the options: it may outlive the call's.
-template <class Options>
+/// Holds the options: it may outlive the call's. Narrow: the numbers have been of a half type; their losses are rounded
+/// once, to float, as the generic path does.
+template <class Options, bool Narrow>
 struct binary_losses {
   static constexpr const char* name = "binary_cross_entropy_with_logits_per_element";
   Options options;
@@ -150,6 +176,10 @@ struct binary_losses {
   template <class S>
   void run(const slice_shape& shape, const slices<const S>& x, const slices<const S>& y,
            const slices<S>& out) const {
+    if constexpr (simd::has_kernels<S> && !Narrow) {
+      return engine::binary<simd::binary_op::loss>(shape, x, y, out, factors(options.weight),
+                                                   factors(options.pos_weight), 1, [](double, double) {});
+    }
     const binary_terms<S, Options> terms{options, x, y};
     for_each_number(shape.length, 0, shape.inner, is_interleaved(x), [&](Index l, Index i) {
       number_at(out, l, i) = static_cast<S>(generic::rounded(terms.loss(l, i)));
@@ -168,6 +198,11 @@ struct binary_sum {
   template <class S>
   void run(const slice_shape& shape, const slices<const S>& x, const slices<const S>& y,
            [[maybe_unused]] const slices<S>& out) const {
+    if constexpr (simd::has_kernels<S>) {
+      constexpr auto op = Slopes ? simd::binary_op::gradient : simd::binary_op::sum;
+      return engine::binary<op>(shape, x, y, out, factors(options.weight), factors(options.pos_weight), count,
+                                [&](double sum, double lost) { total.add(sum, lost); });
+    }
     const binary_terms<S, Options> terms{options, x, y};
     sum_slices<C>(
         shape, is_interleaved(x),
@@ -221,8 +256,9 @@ class binary_problem {
     return reduced(total);
   }
 
+  template <bool Narrow>
   auto per_element() const {
-    return map_expression(binary_losses<Options>{options_}, pair_.first, pair_.first, pair_.second);
+    return map_expression(binary_losses<Options, Narrow>{options_}, pair_.first, pair_.first, pair_.second);
   }
 
  private:
@@ -255,9 +291,9 @@ auto binary_per_element(const Eigen::DenseBase<X>& x, const Eigen::DenseBase<Y>&
     const auto wide_y = y.derived().template cast<float>();
     using Wide = std::decay_t<decltype(wide_x)>;
     return binary_problem<Wide, std::decay_t<decltype(wide_y)>, Options>(function, wide_x, wide_y, options)
-        .per_element();
+        .template per_element<true>();
   } else {
-    return binary_problem<X, Y, Options>(function, x, y, options).per_element();
+    return binary_problem<X, Y, Options>(function, x, y, options).template per_element<false>();
   }
 }
 

@@ -7,6 +7,7 @@
 #include "../simd/dispatch.hpp"
 #include "generic.hpp"
 #include "generic_loss.hpp"
+#include "slice_sums.hpp"
 
 LOGZ_NAMESPACE_BEGIN
 namespace detail {
@@ -201,6 +202,87 @@ inline void log_softmax_backward(const slice_shape& shape, const slices<const S>
   } else {
     generic::log_softmax_backward(shape, grad_output, log_p, out);
   }
+}
+
+/// A run of numbers side by side: of one slice, or of number `first` on of neighbouring slices.
+template <class S>
+struct element_run {
+  const S* x;
+  const S* g;
+  S* out;
+  Index count;
+  Index slice;  // -1: the slices are those from `first` on
+  Index first;
+};
+
+/// Calls f(run) for all numbers of x, in runs that lie side by side, or come and go by way of the stack. Null data: there
+/// is no such operand.
+template <class S, class Function>
+void for_each_run(const slice_shape& shape, const slices<const S>& x, const slices<const S>& g,
+                  const slices<S>& out, const Function& f) {
+  const bool paired = g.data != nullptr, writes = out.data != nullptr;
+  const bool along =
+      x.length_stride == 1 && (!paired || g.length_stride == 1) && (!writes || out.length_stride == 1);
+  const bool across =
+      x.inner_stride == 1 && (!paired || g.inner_stride == 1) && (!writes || out.inner_stride == 1);
+  const bool sliced = along || (!across && !is_interleaved(x));
+  const Index count = sliced ? shape.length : shape.inner, runs = sliced ? shape.inner : shape.length;
+  const auto step = [sliced](const auto& s) { return sliced ? s.length_stride : s.inner_stride; };
+  const auto from = [sliced](const auto& s, Index r) {
+    return s.data + r * (sliced ? s.inner_stride : s.length_stride);
+  };
+  constexpr Index block = 256;
+  S xs[block], gs[block];
+  for (Index r = 0; r < runs; ++r) {
+    const Index slice = sliced ? r : -1;
+    if (along || across) {
+      f(element_run<S>{from(x, r), paired ? from(g, r) : nullptr, writes ? from(out, r) : nullptr, count,
+                       slice, 0});
+      continue;
+    }
+    for (Index start = 0; start < count; start += block) {
+      const Index n = std::min(block, count - start);
+      for (Index i = 0; i < n; ++i) xs[i] = from(x, r)[(start + i) * step(x)];
+      for (Index i = 0; i < n && paired; ++i) gs[i] = from(g, r)[(start + i) * step(g)];
+      f(element_run<S>{xs, gs, xs, n, slice, start});
+      for (Index i = 0; i < n && writes; ++i) from(out, r)[(start + i) * step(out)] = xs[i];
+    }
+  }
+}
+
+/// out = f(x), or f(g, x), number by number.
+template <simd::element_op Op, class S>
+void elements(const slice_shape& shape, const slices<const S>& g, const slices<const S>& x,
+              const slices<S>& out) {
+  for_each_run(shape, x, g, out, [](const element_run<S>& run) {
+    simd::run<Op>(simd::element_call<S>{run.x, run.g, run.out, run.count});
+  });
+}
+
+/// Factors of the slices: none for 1, one for all, or one each.
+template <class S>
+struct slice_factors {
+  const S* data;
+  Index size;
+
+  S of(Index slice) const { return size == 0 ? S(1) : data[size == 1 || slice < 0 ? 0 : slice]; }
+  const S* from(const element_run<S>& run) const {
+    return run.slice < 0 && size > 1 ? data + run.first : nullptr;
+  }
+};
+
+/// Binary losses, their sum or their gradient; add(sum, what it lost) for every run.
+template <simd::binary_op Op, class S, class Add>
+void binary(const slice_shape& shape, const slices<const S>& x, const slices<const S>& y,
+            const slices<S>& out, const slice_factors<S>& weight, const slice_factors<S>& pos_weight,
+            double divisor, const Add& add) {
+  for_each_run(shape, x, y, out, [&](const element_run<S>& run) {
+    double sum[2] = {0, 0};
+    simd::run<Op>(simd::binary_call<S>{run.x, run.g, run.out, run.count, weight.from(run),
+                                       pos_weight.from(run), weight.of(run.slice), pos_weight.of(run.slice),
+                                       divisor, sum});
+    add(sum[0], sum[1]);
+  });
 }
 
 }  // namespace engine

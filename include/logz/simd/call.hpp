@@ -55,6 +55,30 @@ struct backward_call {
   ptrdiff_t scratch_size;
 };
 
+/// `count` numbers side by side, one by one: out = f(x), or f(g, x).
+template <class S>
+struct element_call {
+  const S* x;
+  const S* g;
+  S* out;
+  ptrdiff_t count;
+};
+
+/// Binary losses of logits x and targets y, with a weight and a pos_weight for each number or one for all.
+template <class S>
+struct binary_call {
+  const S* x;
+  const S* y;
+  S* out;
+  ptrdiff_t count;
+  const S* weights;  // null: weight for all
+  const S* pos_weights;
+  S weight;
+  S pos_weight;
+  double divisor;  // of the gradient
+  double* sum;     // of the losses, and what it has lost
+};
+
 /// What a short slice has beside its numbers.
 template <class S>
 struct slice_extras {
@@ -64,6 +88,11 @@ struct slice_extras {
   double loss;       // their result
 };
 
+enum class element_op { softplus, log_sigmoid, softplus_backward, log_sigmoid_backward };
+constexpr bool has_gradient(element_op op) {
+  return op == element_op::softplus_backward || op == element_op::log_sigmoid_backward;
+}
+enum class binary_op { loss, sum, gradient };  // each loss, their sum, their sum and each gradient
 enum class backward_op { softmax, log_softmax };
 enum class forward_op {
   softmax,

@@ -20,6 +20,10 @@ template <forward_op Op, class S>
 void run(forward_call<S>& call);
 template <backward_op Op, class S>
 void run(backward_call<S>& call);
+template <element_op Op, class S>
+void run(const element_call<S>& call);
+template <binary_op Op, class S>
+void run(const binary_call<S>& call);
 /// Runs one slice of a few numbers that lie side by side, as its results will; false where it has to be a call.
 template <forward_op Op, class S>
 bool run_short(const S* x, S* out, ptrdiff_t length, slice_extras<S>& extras);
@@ -67,6 +71,12 @@ inline constexpr kernel<forward_call<S>> forward_kernels[] = {
 template <backward_op Op, class S>
 inline constexpr kernel<backward_call<S>> backward_kernels[] = {
     LOGZ_BASELINE(backward<S, Op>), LOGZ_AVX2(backward<S, Op>), LOGZ_AVX512(backward<S, Op>)};
+template <element_op Op, class S>
+inline constexpr kernel<element_call<S>> element_kernels[] = {
+    LOGZ_BASELINE(elements<S, Op>), LOGZ_AVX2(elements<S, Op>), LOGZ_AVX512(elements<S, Op>)};
+template <binary_op Op, class S>
+inline constexpr kernel<binary_call<S>> binary_kernels[] = {
+    LOGZ_BASELINE(binary<S, Op>), LOGZ_AVX2(binary<S, Op>), LOGZ_AVX512(binary<S, Op>)};
 template <forward_op Op, class S>
 inline constexpr bool (*short_kernels[])(const S*, S*, ptrdiff_t, slice_extras<S>&) = {
     LOGZ_BASELINE(short_slice<S, Op>), LOGZ_AVX2(short_slice<S, Op>), LOGZ_AVX512(short_slice<S, Op>)};
@@ -139,6 +149,15 @@ void run(backward_call<S>& call) {
   call.in_memory = exceeds_cache<S>(call.length, call.count, 3);
   const bool contiguous = call.g_length == 1 && call.y_length == 1 && call.out_length == 1;
   run(backward_kernels<Op, S>, call, contiguous || is_little<S>(call.length, 2));
+}
+
+template <element_op Op, class S>
+void run(const element_call<S>& call) {
+  element_kernels<Op, S>[static_cast<int>(active_target())](call);
+}
+template <binary_op Op, class S>
+void run(const binary_call<S>& call) {
+  binary_kernels<Op, S>[static_cast<int>(active_target())](call);
 }
 
 #endif

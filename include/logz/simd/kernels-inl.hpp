@@ -23,6 +23,7 @@
 #include "backward-inl.hpp"
 #include "narrow_backward-inl.hpp"
 #include "backward_panel-inl.hpp"
+#include "elementwise-inl.hpp"
 // clang-format on
 
 namespace LOGZ_TARGET {
