@@ -79,6 +79,8 @@ TEST_CASE_TEMPLATE("softplus, log_sigmoid, their gradients: reference values", T
   const T g = std::numeric_limits<T>::max() / 4;
   CHECK(ulp_error(logz::softplus_backward(g, T(-100)), real(g) * exact_sigmoid(-100)) <= gradient_bound);
   CHECK(ulp_error(logz::softplus_backward(g, T(-740)), real(g) * exact_sigmoid(-740)) <= gradient_bound);
+  for (const T x : {T(-99), T(-101), T(-140), T(-190), T(-1150), T(-1250), T(-1400), T(-1450), T(-2100)})
+    CHECK(ulp_error(logz::softplus_backward(g, x), real(g) * exact_sigmoid(x)) <= gradient_bound);
 }
 
 TEST_CASE_TEMPLATE("softplus, log_sigmoid, their gradients: to their bounds over the whole range", T, float,

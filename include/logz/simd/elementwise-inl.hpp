@@ -4,37 +4,63 @@
 
 namespace LOGZ_TARGET {
 
-/// exp(-|x|) is held times this power of two, so that its digits stay where it is below the smallest normal number.
+/// exp(-|x|) is held times a power of two, so that its digits stay where a factor brings it back from below the smallest
+/// normal number: by 2^usual, and beyond `far` by 2^farther. exp(-far) · 2^farther is an ordinary number, and beyond
+/// -(no_power + farther) ln 2 (-219; -1956) its product with the largest number of S rounds to 0.
 template <class S>
-constexpr double logistic_power = sizeof(S) == 4 ? 64 : 900;
-constexpr double scale_down(float) { return 0x1p-64; }
-constexpr double scale_down(double) { return 0x1p-900; }
-
-/// -|x|, no farther down than where its exponential is 0 however it is scaled; NaN stays.
+struct logistic_power;
+template <>
+struct logistic_power<float> {
+  static constexpr float far = 100, usual = 64, farther = 190;
+  static constexpr double usual_down = 0x1p-64, farther_down = 0x1p-126;
+};
+template <>
+struct logistic_power<double> {
+  static constexpr double far = 1200, usual = 900, farther = 1800;
+  static constexpr double usual_down = 0x1p-900, farther_down = 0x1p-900;
+};
 template <class S>
-LOGZ_INLINE vec<S> down_from(vec<S> x) {
-  return larger<vec<S>>(floor_for<S>(all(S(logistic_power<S>))), -magnitude<S>(x));
+LOGZ_INLINE vec<S> power_at(vec<S> size) {
+  return size > logistic_power<S>::far ? all(logistic_power<S>::farther) : all(logistic_power<S>::usual);
+}
+/// What takes the power beyond the usual one back again.
+template <class S>
+LOGZ_INLINE vec<double> rest_of_power(vec<double> size) {
+  return size > double(logistic_power<S>::far) ? all(logistic_power<S>::farther_down) : all(1.0);
+}
+/// -size, no farther down than where its exponential is 0; NaN stays.
+template <class S>
+LOGZ_INLINE vec<S> down_from(vec<S> size) {
+  return larger<vec<S>>(floor_for<S>(power_at<S>(size)), -size);
 }
 
-/// exp(-|x|) of numbers of S as doubles: scaled up by logistic_power, and itself.
+/// exp(-|x|) of numbers of S as doubles: scaled, what scales it back beside 2^-usual, and itself.
 struct logistic_exp {
-  vec<double> scaled, e;
+  vec<double> scaled, rest_of_power, e;
 };
+template <class S>
+LOGZ_INLINE logistic_exp logistic_exp_of(vec<double> x, vec<double> scaled) {
+  const vec<double> rest = rest_of_power<S>(magnitude<double>(x));
+  return {scaled, rest, opaque_vector(scaled * logistic_power<S>::usual_down) * rest};
+}
 /// log(1 + exp(-|x|)), of doubles with what it has lost.
 LOGZ_INLINE lane_sum<double> softplus_tail(const logistic_exp& at, float) {
   return {log_excess(at.e, all(1.0)), vec<double>{}};
 }
 LOGZ_INLINE lane_sum<double> softplus_tail(vec<double> x) {
-  constexpr double down = scale_down(double{});
-  const lane_sum<double> scaled = exp_as_sum(down_from<double>(x), all(logistic_power<double>));
+  const vec<double> size = magnitude<double>(x);
+  const lane_sum<double> scaled = exp_as_sum(down_from<double>(size), power_at<double>(size));
+  const vec<double> down = logistic_power<double>::usual_down * rest_of_power<double>(size);
   const lane_sum<double> logarithm = log1p<false>({scaled.high * down, scaled.low * down});
   // From here on log(1 + e) is e to half a unit of 2^-57.
-  const auto tiny = magnitude<double>(x) > 40;
-  return {tiny ? (scaled.high + scaled.low) * down : logarithm.high, tiny ? vec<double>{} : logarithm.low};
+  const auto tiny = size > 40;
+  const vec<double> e =
+      (scaled.high + scaled.low) * logistic_power<double>::usual_down * rest_of_power<double>(size);
+  return {tiny ? e : logarithm.high, tiny ? vec<double>{} : logarithm.low};
 }
 LOGZ_INLINE logistic_exp exp_down(vec<double> x) {
-  const vec<double> scaled = value(exp_parts(down_from<double>(x), all(logistic_power<double>)));
-  return {scaled, opaque_vector(scaled * scale_down(double{}))};
+  const vec<double> size = magnitude<double>(x);
+  return logistic_exp_of<double>(x, value(exp_parts(down_from<double>(size), power_at<double>(size))));
 }
 
 /// a + b rounded; the rest is not looked at where the sum is not finite.
@@ -54,9 +80,10 @@ LOGZ_INLINE vec<double> in_double(Function& f, vec<double> x, Others... others) 
 }
 template <bool Tail, class Function, class... Others>
 LOGZ_INLINE vec<float> in_double(Function& f, vec<float> x, Others... others) {
-  const parts<float> scaled = exp_parts(down_from<float>(x), all(float(logistic_power<float>)));
-  const logistic_exp first = {first_of(scaled), first_of(scaled) * scale_down(float{})};
-  const logistic_exp second = {second_of(scaled), second_of(scaled) * scale_down(float{})};
+  const vec<float> size = magnitude<float>(x);
+  const parts<float> scaled = exp_parts(down_from<float>(size), power_at<float>(size));
+  const logistic_exp first = logistic_exp_of<float>(first_half(x), first_of(scaled));
+  const logistic_exp second = logistic_exp_of<float>(second_half(x), second_of(scaled));
   lane_sum<double> tail = {vec<double>{}, vec<double>{}};
   alignas(64) float result[width<float>];
   if constexpr (Tail) tail = softplus_tail(first, 0.0f);
@@ -71,8 +98,9 @@ LOGZ_INLINE vec<float> in_double(Function& f, vec<float> x, Others... others) {
 template <class S>
 LOGZ_INLINE vec<double> times_exp(vec<double> factor, const logistic_exp& at) {
   if constexpr (sizeof(S) == 4) return factor * at.e;
-  return magnitude<double>(factor) >= 1.0 ? opaque_vector(factor * scale_down(S{})) * at.scaled
-                                          : factor * at.e;
+  const vec<double> lowered = opaque_vector(factor * logistic_power<S>::usual_down);
+  const vec<double> product = opaque_vector(lowered * at.scaled) * at.rest_of_power;
+  return magnitude<double>(factor) >= 1.0 ? product : factor * at.e;
 }
 
 // Functions by name where lambdas would do: a lambda that is not inlined passes vectors by another convention.
