@@ -116,12 +116,10 @@ class loss_pass {
     for (Index i = 0; i < count && squares; ++i) {
       const auto k = static_cast<std::size_t>(i);
       if (terms_.ignored(i)) continue;
-      // Squares are positive: their rounding is less than an ulp of the loss.
-      const C squared = opaque<C>(log_z_[k] * log_z_[k]);
-      z_sum.add(squared);
+      add_product<S>(z_sum, log_z_[k], log_z_[k]);
       if (results_.each.data == nullptr) continue;
       compensated_sum<C> square;
-      square.add(squared);
+      add_product<S>(square, log_z_[k], log_z_[k]);
       loss_[k] = Problem::with_z_loss(loss_[k], square, problem_.z_loss());
     }
     results_.sum = sum;
