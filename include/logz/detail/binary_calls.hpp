@@ -112,10 +112,9 @@ template <class Function, class T, class... Ts>
 T of_numbers(const T& x, const Ts&... others) {
   if constexpr (check_scalar<Eigen::Matrix<T, 1, 1>>()) {
     if constexpr (simd::has_kernels<T>) {
-      const T operands[] = {others..., x};
-      const T* const g = sizeof...(Ts) == 0 ? nullptr : &x;
+      const T operands[] = {x, others...};  // x, or g and x
       T out;
-      simd::run<Function::op>(simd::element_call<T>{operands, g, &out, 1});
+      simd::run<Function::op>(simd::element_call<T>{&operands[sizeof...(Ts)], operands, &out, 1});
       return out;
     } else {
       using C = compute_t<T>;

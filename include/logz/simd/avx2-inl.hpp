@@ -151,6 +151,15 @@ LOGZ_INLINE void narrow(float* p, vec<double> v) {
 #endif
 }
 
+/// Two halves, rounded, as a vector of floats.
+LOGZ_INLINE vec<float> join(vec<double> a, vec<double> b) {
+#if LOGZ_GCC_BUILTINS
+  return two_pieces(__builtin_ia32_cvtpd2ps256(a), __builtin_ia32_cvtpd2ps256(b));
+#else
+  return two_pieces(_mm256_cvtpd_ps(a), _mm256_cvtpd_ps(b));
+#endif
+}
+
 LOGZ_INLINE vec<double> rounded_to_float(vec<double> v) {
 #if LOGZ_GCC_BUILTINS
   typedef float half __attribute__((vector_size(16)));

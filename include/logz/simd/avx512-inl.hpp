@@ -138,6 +138,19 @@ LOGZ_INLINE void narrow(float* p, vec<double> v) {
 #endif
 }
 
+/// Two halves, rounded, as a vector of floats.
+LOGZ_INLINE vec<float> join(vec<double> a, vec<double> b) {
+#if LOGZ_GCC_BUILTINS
+  typedef float half __attribute__((vector_size(32)));
+  const half first = __builtin_ia32_cvtpd2ps512_mask(a, half{}, static_cast<unsigned char>(-1), 4);
+  const half second = __builtin_ia32_cvtpd2ps512_mask(b, half{}, static_cast<unsigned char>(-1), 4);
+  return __builtin_ia32_insertf32x8_mask(__builtin_ia32_ps512_256ps(first), second, 1, vec<float>{},
+                                         static_cast<unsigned short>(-1));
+#else
+  return _mm512_insertf32x8(_mm512_castps256_ps512(_mm512_cvtpd_ps(a)), _mm512_cvtpd_ps(b), 1);
+#endif
+}
+
 LOGZ_INLINE vec<double> rounded_to_float(vec<double> v) {
 #if LOGZ_GCC_BUILTINS
   typedef float half __attribute__((vector_size(32)));

@@ -52,12 +52,7 @@ LOGZ_INLINE void merge(lane_sum<double>& s, const lane_sum<double>& other) {
 }
 
 /// The sums of the lanes, rounded.
-LOGZ_INLINE vec<float> rounded_sums(const lane_sum<float>& s) {
-  alignas(64) float total[width<float>];
-  narrow(total, s.first);
-  narrow(total + width<double>, s.second);
-  return load(total);
-}
+LOGZ_INLINE vec<float> rounded_sums(const lane_sum<float>& s) { return join(s.first, s.second); }
 LOGZ_INLINE vec<double> rounded_sums(const lane_sum<double>& s) {
   // Infinite or NaN: the low part is NaN and has nothing to say.
   const vec<double> joined = s.high + s.low;

@@ -43,24 +43,17 @@ LOGZ_INLINE logistic_exp logistic_exp_of(vec<double> x, vec<double> scaled) {
   const vec<double> rest = rest_of_power<S>(magnitude<double>(x));
   return {scaled, rest, opaque_vector(scaled * logistic_power<S>::usual_down) * rest};
 }
-/// log(1 + exp(-|x|)), of doubles with what it has lost.
-LOGZ_INLINE lane_sum<double> softplus_tail(const logistic_exp& at, float) {
+/// log(1 + exp(-|x|)), of doubles with what it has lost; e: exp(-|x|), scaled.
+LOGZ_INLINE lane_sum<double> softplus_tail(const logistic_exp& at, vec<double>, const parts<float>&) {
   return {log_excess(at.e, all(1.0)), vec<double>{}};
 }
-LOGZ_INLINE lane_sum<double> softplus_tail(vec<double> x) {
-  const vec<double> size = magnitude<double>(x);
-  const lane_sum<double> scaled = exp_as_sum(down_from<double>(size), power_at<double>(size));
-  const vec<double> down = logistic_power<double>::usual_down * rest_of_power<double>(size);
+LOGZ_INLINE lane_sum<double> softplus_tail(const logistic_exp& at, vec<double> x, const parts<double>& e) {
+  const lane_sum<double> scaled = as_sum(e);
+  const vec<double> down = logistic_power<double>::usual_down * at.rest_of_power;
   const lane_sum<double> logarithm = log1p<false>({scaled.high * down, scaled.low * down});
   // From here on log(1 + e) is e to half a unit of 2^-57.
-  const auto tiny = size > 40;
-  const vec<double> e =
-      (scaled.high + scaled.low) * logistic_power<double>::usual_down * rest_of_power<double>(size);
-  return {tiny ? e : logarithm.high, tiny ? vec<double>{} : logarithm.low};
-}
-LOGZ_INLINE logistic_exp exp_down(vec<double> x) {
-  const vec<double> size = magnitude<double>(x);
-  return logistic_exp_of<double>(x, value(exp_parts(down_from<double>(size), power_at<double>(size))));
+  const auto tiny = magnitude<double>(x) > 40;
+  return {tiny ? at.e : logarithm.high, tiny ? vec<double>{} : logarithm.low};
 }
 
 /// a + b rounded; the rest is not looked at where the sum is not finite.
@@ -73,34 +66,44 @@ LOGZ_INLINE vec<double> rounded(const lane_sum<double>& sum) {
 /// joins what it answers.
 template <bool Tail, class Function, class... Others>
 LOGZ_INLINE vec<double> in_double(Function& f, vec<double> x, Others... others) {
-  const logistic_exp at = exp_down(x);
+  const vec<double> size = magnitude<double>(x);
+  const parts<double> e = exp_parts(down_from<double>(size), power_at<double>(size));
+  const logistic_exp at = logistic_exp_of<double>(x, value(e));
   lane_sum<double> tail = {vec<double>{}, vec<double>{}};
-  if constexpr (Tail) tail = softplus_tail(x);
+  if constexpr (Tail) tail = softplus_tail(at, x, e);
   return f(at, tail, x, others...);
 }
 template <bool Tail, class Function, class... Others>
 LOGZ_INLINE vec<float> in_double(Function& f, vec<float> x, Others... others) {
   const vec<float> size = magnitude<float>(x);
-  const parts<float> scaled = exp_parts(down_from<float>(size), power_at<float>(size));
-  const logistic_exp first = logistic_exp_of<float>(first_half(x), first_of(scaled));
-  const logistic_exp second = logistic_exp_of<float>(second_half(x), second_of(scaled));
+  const parts<float> e = exp_parts(down_from<float>(size), power_at<float>(size));
+  const logistic_exp first = logistic_exp_of<float>(first_half(x), first_of(e));
+  const logistic_exp second = logistic_exp_of<float>(second_half(x), second_of(e));
   lane_sum<double> tail = {vec<double>{}, vec<double>{}};
-  alignas(64) float result[width<float>];
-  if constexpr (Tail) tail = softplus_tail(first, 0.0f);
-  narrow(result, f(first, tail, first_half(x), first_half(others)...));
-  if constexpr (Tail) tail = softplus_tail(second, 0.0f);
-  narrow(result + width<double>, f(second, tail, second_half(x), second_half(others)...));
-  return load(result);
+  if constexpr (Tail) tail = softplus_tail(first, first_half(x), e);
+  const vec<double> first_result = f(first, tail, first_half(x), first_half(others)...);
+  if constexpr (Tail) tail = softplus_tail(second, second_half(x), e);
+  return join(first_result, f(second, tail, second_half(x), second_half(others)...));
 }
 
-/// factor · e. A large factor makes up for what e has lost below the smallest normal number; a small one would lose digits
-/// itself.
+/// factor · e, or the factor where `whole`; of doubles with what the product loses. A large factor makes up for what e has
+/// lost below the smallest normal number; a small one would lose digits itself.
+template <class S, class Mask>
+LOGZ_INLINE lane_sum<double> times_exp_unless(Mask whole, const lane_sum<double>& factor,
+                                              const logistic_exp& at) {
+  if constexpr (sizeof(S) == 4) return {whole ? factor.high : factor.high * at.e, vec<double>{}};
+  const auto large = magnitude<double>(factor.high) >= 1.0;
+  const vec<double> a = opaque_vector(large ? factor.high * logistic_power<S>::usual_down : factor.high);
+  const vec<double> b = large ? at.scaled : at.e, back = large ? at.rest_of_power : all(1.0);
+  const vec<double> product = opaque_vector(a * b);
+  const vec<double> lost = error_of_product(a, b, product) * back + factor.low * at.e;
+  return {whole ? factor.high : product * back, whole ? factor.low : lost};
+}
+/// a / ((1 + e) · divisor): of doubles rounded once, or with e's own error an adverse e would cost 4.05 ulp.
 template <class S>
-LOGZ_INLINE vec<double> times_exp(vec<double> factor, const logistic_exp& at) {
-  if constexpr (sizeof(S) == 4) return factor * at.e;
-  const vec<double> lowered = opaque_vector(factor * logistic_power<S>::usual_down);
-  const vec<double> product = opaque_vector(lowered * at.scaled) * at.rest_of_power;
-  return magnitude<double>(factor) >= 1.0 ? product : factor * at.e;
+LOGZ_INLINE vec<double> over_one_plus(const logistic_exp& at, const lane_sum<double>& a, double divisor) {
+  if constexpr (sizeof(S) == 4) return a.high / ((1.0 + at.e) * divisor);
+  return rounded(quotient(a, times<S>(all(divisor), joined<S>(all(1.0), at.e, vec<double>{}))));
 }
 
 // Functions by name where lambdas would do: a lambda that is not inlined passes vectors by another convention.
@@ -120,7 +123,7 @@ template <class S>
 struct times_logistic_of_doubles {
   LOGZ_INLINE vec<double> operator()(const logistic_exp& at, const lane_sum<double>&, vec<double> x,
                                      vec<double> g) const {
-    return (x > 0 ? g : times_exp<S>(g, at)) / (1.0 + at.e);
+    return over_one_plus<S>(at, times_exp_unless<S>(x > 0, {g, vec<double>{}}, at), 1);
   }
 };
 template <class S>
@@ -175,44 +178,42 @@ LOGZ_INLINE lane_sum<double> binary_loss(const lane_sum<double>& tail, vec<doubl
   const lane_sum<double> loss = times<S>(w, sum);
   return {drops ? none : loss.high, drops ? none : loss.low};
 }
-template <class S, binary_op Op>
-struct binary_losses {
-  lane_sum<double> sum;
-
-  LOGZ_INLINE vec<double> operator()(const logistic_exp&, const lane_sum<double>& tail, vec<double> x,
-                                     vec<double> y, vec<double> w, vec<double> v) {
-    const lane_sum<double> loss = binary_loss<S>(tail, x, y, w, v);
-    if constexpr (Op != binary_op::loss) {
-      sum.low += loss.low;
-      add_exactly(sum, loss.high);
-    }
-    return rounded(loss);
-  }
-};
-
 /// w [(1 - y) sigmoid(x) - v y sigmoid(-x)] / divisor.
 template <class S>
-struct binary_slopes {
+LOGZ_INLINE vec<double> binary_slope(const logistic_exp& at, vec<double> x, vec<double> y, vec<double> w,
+                                     vec<double> v, double divisor) {
+  const vec<double> none = {};
+  const lane_sum<double> no = joined<S>(all(1.0), -y, none), yes = times<S>(v, {y, none});
+  const lane_sum<double> of_no = times_exp_unless<S>(x > 0, times<S>(w, no), at);
+  const lane_sum<double> of_yes = times_exp_unless<S>(!(x > 0), times<S>(w, yes), at);
+  const auto drops_no = no.high == 0, drops_yes = (y == 0) | (v == 0),
+             drops = (w == 0) | (drops_no & drops_yes);
+  const lane_sum<double> slope = joined<S>(drops_no ? none : of_no.high, -(drops_yes ? none : of_yes.high),
+                                           (drops_no ? none : of_no.low) - (drops_yes ? none : of_yes.low));
+  return drops ? none : over_one_plus<S>(at, slope, divisor);
+}
+/// What a binary_op wants of doubles: the losses or their slopes, the losses' sum on the way.
+template <class S, binary_op Op>
+struct binary_of_doubles {
   double divisor;
+  lane_sum<double> sum;
 
-  LOGZ_INLINE vec<double> operator()(const logistic_exp& at, const lane_sum<double>&, vec<double> x,
-                                     vec<double> y, vec<double> w, vec<double> v) const {
-    const vec<double> none = {}, no = 1.0 - y, no_factor = w * no, yes_factor = w * opaque_vector(v * y);
-    const auto positive = x > 0;
-    const vec<double> of_no = positive ? no_factor : times_exp<S>(no_factor, at);
-    const vec<double> of_yes = positive ? times_exp<S>(yes_factor, at) : yes_factor;
-    const auto drops_yes = (y == 0) | (v == 0), drops = (w == 0) | ((no == 0) & drops_yes);
-    const vec<double> slope = (no == 0 ? none : of_no) - (drops_yes ? none : of_yes);
-    return drops ? none : slope / ((1.0 + at.e) * divisor);
+  LOGZ_INLINE vec<double> operator()(const logistic_exp& at, const lane_sum<double>& tail, vec<double> x,
+                                     vec<double> y, vec<double> w, vec<double> v) {
+    const lane_sum<double> loss = binary_loss<S>(tail, x, y, w, v);
+    if constexpr (Op == binary_op::loss) return rounded(loss);
+    sum.low += loss.low;
+    add_exactly(sum, loss.high);
+    if constexpr (Op == binary_op::gradient) return binary_slope<S>(at, x, y, w, v, divisor);
+    return vec<double>{};
   }
 };
 
 template <class S, binary_op Op>
 void binary(const binary_call<S>& call) {
   constexpr ptrdiff_t w = width<S>;
-  binary_losses<S, Op> losses;
-  clear(losses.sum);
-  const binary_slopes<S> slopes = {call.divisor};
+  binary_of_doubles<S, Op> f = {call.divisor, {}};
+  clear(f.sum);
   const vec<S> none = {};
   for (ptrdiff_t i = 0; i < call.count; i += w) {
     const ptrdiff_t left = call.count - i;
@@ -226,12 +227,10 @@ void binary(const binary_call<S>& call) {
     }
     const vec<S> pos =
         call.pos_weights == nullptr ? all(call.pos_weight) : load_up_to(call.pos_weights + i, left, none);
-    const vec<S> each = in_double<true>(losses, x, y, weight, pos);
-    if constexpr (Op == binary_op::loss) store_up_to(call.out + i, left, each);
-    if constexpr (Op == binary_op::gradient)
-      store_up_to(call.out + i, left, in_double<false>(slopes, x, y, weight, pos));
+    const vec<S> each = in_double<true>(f, x, y, weight, pos);
+    if constexpr (Op != binary_op::sum) store_up_to(call.out + i, left, each);
   }
-  if constexpr (Op != binary_op::loss) total_of_lanes(losses.sum, call.sum[0], call.sum[1]);
+  if constexpr (Op != binary_op::loss) total_of_lanes(f.sum, call.sum[0], call.sum[1]);
 }
 
 }  // namespace LOGZ_TARGET

@@ -98,12 +98,15 @@ LOGZ_INLINE lane_sum<double> log1p(const lane_sum<double>& s) {
   return {total, lost};
 }
 
-/// exp(x) · 2^exponent, its two parts added without error.
-LOGZ_INLINE lane_sum<double> exp_as_sum(vec<double> x, vec<double> exponent) {
-  const parts<double> e = exp_parts(x, exponent);
+/// An exponential, its two parts added without error.
+LOGZ_INLINE lane_sum<double> as_sum(const parts<double>& e) {
   const vec<double> product = e.t * e.p;
   const vec<double> joined = opaque_vector(e.t + product);
   return {joined, product - opaque_vector(joined - e.t)};
+}
+/// exp(x) · 2^exponent.
+LOGZ_INLINE lane_sum<double> exp_as_sum(vec<double> x, vec<double> exponent) {
+  return as_sum(exp_parts(x, exponent));
 }
 
 /// 1 / Z as high + low, both of them numbers of S.

@@ -23,7 +23,7 @@ LOGZ_INLINE void add_products(lane_sum<float>& sum, vec<float> da, vec<float> db
   sum.first += first_half(ua) * first_half(da) + first_half(ub) * first_half(db);
   sum.second += second_half(ua) * second_half(da) + second_half(ub) * second_half(db);
 }
-/// Products and sums of doubles without error: 2.21 ulp otherwise.
+/// Products and sums of doubles without error: 2.21 ulp otherwise; 1.68 with the distances rounded, as they are.
 LOGZ_INLINE void add_products(lane_sum<double>& sum, vec<double> da, vec<double> db, vec<double> ua,
                               vec<double> ub) {
   const vec<double> a = opaque_vector(ua * da), b = opaque_vector(ub * db);
