@@ -14,9 +14,9 @@ using namespace test;
 
 namespace {
 
-// The contract's bounds, in ulp.
+// The contract's bounds, in ulp: of the gradients the generic path's.
 constexpr long double value_bound = 2;
-constexpr long double gradient_bound = 6;
+constexpr long double gradient_bound = 4;
 // Of the compensated sum of values: theirs, and the mean's division.
 constexpr long double reduced_bound = 3;
 

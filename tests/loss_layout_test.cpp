@@ -155,3 +155,31 @@ TEST_CASE_TEMPLATE("loss: long slices side by side, every option and destination
     }
   }
 }
+
+TEST_CASE_TEMPLATE("nll_loss: gradients of more samples than pass together, in both layouts", T, float,
+                   double) {
+  constexpr Index samples = 150, few = 7;  // 64 pass together
+  const matrix<T> lp = matrix<T>::Constant(samples, few, T(-2));
+  const vector<T> above = vector<T>::LinSpaced(samples, T(-1), T(3));
+  std::vector<int> y;
+  for (Index i = 0; i < samples; ++i) y.push_back(i % 11 == 3 ? -100 : static_cast<int>(i * i % few));
+  for (const double smoothing : {0.0, 0.25}) {
+    logz::cross_entropy_options<T> options;
+    options.weight = vector<T>::LinSpaced(few, T(0.5), T(2));
+    options.label_smoothing = static_cast<T>(smoothing);
+    const auto check = [&](auto grad) {
+      grad = logz::nll_loss_backward(above, lp.rowwise(), y, options);
+      real worst = 0;
+      for (Index i = 0; i < samples; ++i) {
+        const int target = y[static_cast<std::size_t>(i)];
+        for (Index l = 0; l < few; ++l) {
+          const real share = target < 0 ? 0 : smoothing / few + (l == target ? 1 - smoothing : 0);
+          worst = std::max(worst, ulp_error(grad(i, l), -share * real{options.weight[l]} * real{above[i]}));
+        }
+      }
+      CHECK(worst <= 3);  // the contract's, of doubles with options
+    };
+    check(matrix<T>());
+    check(matrix<T, Eigen::RowMajor>());
+  }
+}

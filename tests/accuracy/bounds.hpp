@@ -36,11 +36,11 @@ inline constexpr bound bounds[] = {
     {"kl_div", 2, 4},
     {"entropy_backward", 4, 6},
     {"entropy", 2, 4},
-    {"softplus_backward", 3, 5},
+    {"softplus_backward", 2, 4},
     {"softplus", 2, 4},
-    {"log_sigmoid_backward", 3, 5},
+    {"log_sigmoid_backward", 2, 4},
     {"log_sigmoid", 2, 4},
-    {"binary_cross_entropy_with_logits gradient", 4, 6},
+    {"binary_cross_entropy_with_logits gradient", 2, 4},
     {"binary_cross_entropy_with_logits", 2, 4},
 };
 /// Computed in double and rounded once.

@@ -91,18 +91,24 @@ struct nll_gradient {
   void run_all(const slice_shape& shape, const slices<const Loss>& upstream, const slices<S>& out) const {
     const auto terms = problem.terms();
     const C scale = Above::per_sample ? C(1) : problem.reduced_scale().loss;
-    for (Index i = 0; i < shape.inner; ++i) {
-      S* const slice = out.slice(0, i);
-      const Index target = problem.targets().of(i);
-      const C from_above = upstream.data == nullptr ? C(1) : static_cast<C>(*upstream.slice(0, i));
-      const C factor = C(-C(scale * from_above));
-      const bool shared = target >= 0 && !(terms.spread == C(0));
-      for (Index l = 0; l < shape.length; ++l) {
-        C slope(0);
-        if (shared) slope = C(terms.spread * terms.weight_of(l));
-        if (l == target) slope += C(terms.hit * terms.weight_of(l));
-        slice[l * out.length_stride] = static_cast<S>(slope == C(0) ? slope : C(factor * slope));
+    const bool shares = !(terms.spread == C(0));
+    std::array<Index, slice_block> target;
+    std::array<C, slice_block> factor;
+    for (Index first = 0; first < shape.inner; first += slice_block) {
+      const Index count = std::min(slice_block, shape.inner - first);
+      for (Index i = 0; i < count; ++i) {
+        const auto at = static_cast<std::size_t>(i);
+        target[at] = problem.targets().of(first + i);
+        const C from_above = upstream.data == nullptr ? C(1) : static_cast<C>(*upstream.slice(0, first + i));
+        factor[at] = C(-C(scale * from_above));
       }
+      for_each_number(shape.length, first, count, is_interleaved(out), [&](Index l, Index i) {
+        const auto at = static_cast<std::size_t>(i - first);
+        C slope(0);
+        if (shares && target[at] >= 0) slope = C(terms.spread * terms.weight_of(l));
+        if (l == target[at]) slope += C(terms.hit * terms.weight_of(l));
+        number_at(out, l, i) = static_cast<S>(slope == C(0) ? slope : C(factor[at] * slope));
+      });
     }
   }
 };
