@@ -177,7 +177,8 @@ TEST_CASE_TEMPLATE("nll_loss: gradients of more samples than pass together, in b
           worst = std::max(worst, ulp_error(grad(i, l), -share * real{options.weight[l]} * real{above[i]}));
         }
       }
-      CHECK(worst <= 3);  // the contract's, of doubles with options
+      // The contract's: floats are computed in double and rounded once, doubles with options <= 3.
+      CHECK(worst <= (std::is_same_v<T, float> ? real(0.5) + real(1) / 1024 : real(3)));
     };
     check(matrix<T>());
     check(matrix<T, Eigen::RowMajor>());
