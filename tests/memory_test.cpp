@@ -73,12 +73,12 @@ void check_forward(Index count, Index n, const strides& by, Index offset) {
   CHECK(std::memcmp(out.data(), expected.data(), static_cast<std::size_t>(count * n) * sizeof(T)) == 0);
 }
 
-template <class T, simd::backward_op Op>
+template <class T, simd::paired_op Op>
 void check_backward(Index count, Index n, const strides& by, Index offset) {
   numbers<T> g(count * n, offset), y(count * n, 1), out(count * n, offset), expected(count * n, 0);
   fill(g.data(), count * n);
   for (Index i = 0; i < count * n; ++i) y.data()[i] = -std::abs(g.data()[count * n - 1 - i]);
-  simd::backward_call<T> call = {};
+  simd::paired_call<T> call = {};
   call.length = n;
   call.count = count;
   call.g = g.data();
@@ -88,12 +88,12 @@ void check_backward(Index count, Index n, const strides& by, Index offset) {
   for (const bool in_memory : {false, true}) {
     call.in_memory = in_memory;
     call.out = in_memory ? out.data() : expected.data();
-    simd::run(simd::backward_kernels<Op, T>, call, false);
+    simd::run(simd::paired_kernels<Op, T>, call, false);
   }
   CHECK(std::memcmp(out.data(), expected.data(), static_cast<std::size_t>(count * n) * sizeof(T)) == 0);
   call.g = out.data();  // in place
   std::memcpy(out.data(), g.data(), static_cast<std::size_t>(count * n) * sizeof(T));
-  simd::run(simd::backward_kernels<Op, T>, call, false);
+  simd::run(simd::paired_kernels<Op, T>, call, false);
   CHECK(std::memcmp(out.data(), expected.data(), static_cast<std::size_t>(count * n) * sizeof(T)) == 0);
 }
 
@@ -106,8 +106,8 @@ void check(Index count, Index n, const strides& by) {
     check_forward<T, simd::forward_op::softmax>(count, n, by, offset);
     check_forward<T, simd::forward_op::log_softmax>(count, n, by, offset);
     check_forward<T, simd::forward_op::logsumexp_backward>(count, n, by, offset);
-    check_backward<T, simd::backward_op::softmax>(count, n, by, offset);
-    check_backward<T, simd::backward_op::log_softmax>(count, n, by, offset);
+    check_backward<T, simd::paired_op::softmax_backward>(count, n, by, offset);
+    check_backward<T, simd::paired_op::log_softmax_backward>(count, n, by, offset);
   }
 }
 

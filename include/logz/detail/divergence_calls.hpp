@@ -64,16 +64,24 @@ struct kl_div_per_sample_function : kl_div_function {
   void run(const slice_shape& shape, const slices<const S>& log_q, const slices<const S>& p,
            const slices<R>& out) const {
     using C = compute_t<S>;
-    sum_slices<C>(
-        shape, is_interleaved(log_q),
-        [&](compensated_sum<C>& sum, Index l, Index i) {
-          add(sum, number_at(log_q, l, i), number_at(p, l, i));
-        },
-        [&](Index first, Index count, const auto& sums) {
-          for (Index i = 0; i < count; ++i) {
-            *out.slice(0, first + i) = static_cast<R>(sums[static_cast<std::size_t>(i)].value());
-          }
-        });
+    if constexpr (simd::has_kernels<S>) {
+      engine::divergence(log_target, shape, log_q, p, slices<S>{nullptr, 0, 0, 0}, S(0),
+                         [&](Index first, Index count, const double* sum, const double* rest) {
+                           for (Index i = 0; i < count; ++i)
+                             *out.slice(0, first + i) = R(engine::rounded_sum(sum[i], rest[i]));
+                         });
+    } else {
+      sum_slices<C>(
+          shape, is_interleaved(log_q),
+          [&](compensated_sum<C>& sum, Index l, Index i) {
+            add(sum, number_at(log_q, l, i), number_at(p, l, i));
+          },
+          [&](Index first, Index count, const auto& sums) {
+            for (Index i = 0; i < count; ++i) {
+              *out.slice(0, first + i) = static_cast<R>(sums[static_cast<std::size_t>(i)].value());
+            }
+          });
+    }
   }
 };
 
@@ -95,6 +103,10 @@ struct kl_div_sum : kl_div_function {
   template <class S>
   void run(const slice_shape& shape, const slices<const S>& log_q, const slices<const S>& p,
            [[maybe_unused]] const slices<S>& out) const {
+    if constexpr (simd::has_kernels<S>) {
+      return engine::total_divergence(log_target, shape, log_q, p, out, S(-1 / divisor),
+                                      [&](double sum, double rest) { total->add(sum, rest); });
+    }
     sum_slices<C>(
         shape, is_interleaved(log_q),
         [&](compensated_sum<C>& sum, Index l, Index i) {

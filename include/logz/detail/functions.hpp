@@ -7,7 +7,6 @@
 #include <utility>
 
 #include "engine.hpp"
-#include "generic_jvp.hpp"
 #include "map_call.hpp"
 #include "reduce_call.hpp"
 
@@ -78,7 +77,7 @@ struct log_softmax_jvp_function {
   template <class S>
   void run(const slice_shape& shape, const slices<const S>& v, const slices<const S>& log_p,
            const slices<S>& out) const {
-    generic::log_softmax_jvp(shape, v, log_p, out);
+    engine::log_softmax_jvp(shape, v, log_p, out);
   }
 };
 
@@ -89,7 +88,7 @@ struct logsumexp_jvp_function {
   template <class S>
   void run(const slice_shape& shape, const slices<const S>& v, const slices<const S>& p,
            const slices<S>& out) const {
-    generic::logsumexp_jvp(shape, v, p, out);
+    engine::logsumexp_jvp(shape, v, p, out);
   }
 };
 

@@ -36,9 +36,9 @@ struct forward_call {
   ptrdiff_t scratch_size;
 };
 
-/// The gradients: out = f(g, y), y being the output of the forward function. Strides as above.
+/// Functions of two operands: a sum over each slice, and out = f(g, y, sum). Strides as above.
 template <class S>
-struct backward_call {
+struct paired_call {
   ptrdiff_t length;
   ptrdiff_t count;
   const S* g;
@@ -50,6 +50,9 @@ struct backward_call {
   S* out;
   ptrdiff_t out_length;
   ptrdiff_t out_slice;
+  double* sum;  // of the functions that give them, with what they have lost; out may be null then
+  double* rest;
+  S factor;  // of the gradients of divergences
   bool in_memory;
   S* scratch;
   ptrdiff_t scratch_size;
@@ -93,7 +96,17 @@ constexpr bool has_gradient(element_op op) {
   return op == element_op::softplus_backward || op == element_op::log_sigmoid_backward;
 }
 enum class binary_op { loss, sum, gradient };  // each loss, their sum, their sum and each gradient
-enum class backward_op { softmax, log_softmax };
+enum class paired_op {
+  softmax_backward,      // p (g - Σ g p)
+  log_softmax_backward,  // g - exp(lp) Σ g
+  log_softmax_jvp,       // v - Σ exp(lp) v
+  logsumexp_jvp,         // Σ v p
+  divergence,            // Σ p (log p - lq), and p · factor in out
+  log_divergence         // Σ exp(t) (t - lq), and exp(t) · factor in out
+};
+constexpr bool gives_sums(paired_op op) {
+  return op == paired_op::logsumexp_jvp || op == paired_op::divergence || op == paired_op::log_divergence;
+}
 enum class forward_op {
   softmax,
   log_softmax,

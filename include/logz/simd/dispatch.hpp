@@ -18,8 +18,8 @@ inline constexpr bool has_kernels = LOGZ_KERNELS && (std::is_same_v<S, float> ||
 /// Runs a call on the active target: defined where there are kernels.
 template <forward_op Op, class S>
 void run(forward_call<S>& call);
-template <backward_op Op, class S>
-void run(backward_call<S>& call);
+template <paired_op Op, class S>
+void run(paired_call<S>& call);
 template <element_op Op, class S>
 void run(const element_call<S>& call);
 template <binary_op Op, class S>
@@ -27,7 +27,7 @@ void run(const binary_call<S>& call);
 /// Runs one slice of a few numbers that lie side by side, as its results will; false where it has to be a call.
 template <forward_op Op, class S>
 bool run_short(const S* x, S* out, ptrdiff_t length, slice_extras<S>& extras);
-template <backward_op Op, class S>
+template <paired_op Op, class S>
 bool run_short(const S* g, const S* y, S* out, ptrdiff_t length);
 
 #if LOGZ_KERNELS
@@ -68,9 +68,9 @@ using kernel = void (*)(const Call&);
 template <forward_op Op, class S>
 inline constexpr kernel<forward_call<S>> forward_kernels[] = {
     LOGZ_BASELINE(forward<S, Op>), LOGZ_AVX2(forward<S, Op>), LOGZ_AVX512(forward<S, Op>)};
-template <backward_op Op, class S>
-inline constexpr kernel<backward_call<S>> backward_kernels[] = {
-    LOGZ_BASELINE(backward<S, Op>), LOGZ_AVX2(backward<S, Op>), LOGZ_AVX512(backward<S, Op>)};
+template <paired_op Op, class S>
+inline constexpr kernel<paired_call<S>> paired_kernels[] = {
+    LOGZ_BASELINE(paired<S, Op>), LOGZ_AVX2(paired<S, Op>), LOGZ_AVX512(paired<S, Op>)};
 template <element_op Op, class S>
 inline constexpr kernel<element_call<S>> element_kernels[] = {
     LOGZ_BASELINE(elements<S, Op>), LOGZ_AVX2(elements<S, Op>), LOGZ_AVX512(elements<S, Op>)};
@@ -80,10 +80,10 @@ inline constexpr kernel<binary_call<S>> binary_kernels[] = {
 template <forward_op Op, class S>
 inline constexpr bool (*short_kernels[])(const S*, S*, ptrdiff_t, slice_extras<S>&) = {
     LOGZ_BASELINE(short_slice<S, Op>), LOGZ_AVX2(short_slice<S, Op>), LOGZ_AVX512(short_slice<S, Op>)};
-template <backward_op Op, class S>
-inline constexpr bool (*short_backward_kernels[])(const S*, const S*, S*, ptrdiff_t) = {
-    LOGZ_BASELINE(short_backward<S, Op>), LOGZ_AVX2(short_backward<S, Op>),
-    LOGZ_AVX512(short_backward<S, Op>)};
+template <paired_op Op, class S>
+inline constexpr bool (*short_paired_kernels[])(const S*, const S*, S*, ptrdiff_t) = {
+    LOGZ_BASELINE(short_paired<S, Op>), LOGZ_AVX2(short_paired<S, Op>),
+    LOGZ_AVX512(short_paired<S, Op>)};
 
 #undef LOGZ_BASELINE
 #undef LOGZ_AVX2
@@ -98,10 +98,10 @@ inline bool run_short(const S* x, S* out, ptrdiff_t length, slice_extras<S>& ext
   return length <= four_vectors<S> &&
          short_kernels<Op, S>[static_cast<int>(active_target())](x, out, length, extras);
 }
-template <backward_op Op, class S>
+template <paired_op Op, class S>
 inline bool run_short(const S* g, const S* y, S* out, ptrdiff_t length) {
   return length <= four_vectors<S> &&
-         short_backward_kernels<Op, S>[static_cast<int>(active_target())](g, y, out, length);
+         short_paired_kernels<Op, S>[static_cast<int>(active_target())](g, y, out, length);
 }
 
 /// Gives the call its scratch, on the stack where little is enough, and runs the active target's kernel.
@@ -144,11 +144,11 @@ void run(forward_call<S>& call) {
       (reduces || !call.in_memory) && (contiguous || is_little<S>(call.length, probable ? 2 : 1)));
 }
 
-template <backward_op Op, class S>
-void run(backward_call<S>& call) {
-  call.in_memory = exceeds_cache<S>(call.length, call.count, 3);
+template <paired_op Op, class S>
+void run(paired_call<S>& call) {
+  call.in_memory = call.out != nullptr && exceeds_cache<S>(call.length, call.count, 3);
   const bool contiguous = call.g_length == 1 && call.y_length == 1 && call.out_length == 1;
-  run(backward_kernels<Op, S>, call, contiguous || is_little<S>(call.length, 2));
+  run(paired_kernels<Op, S>, call, contiguous || is_little<S>(call.length, 2));
 }
 
 template <element_op Op, class S>

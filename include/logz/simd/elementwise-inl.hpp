@@ -4,81 +4,36 @@
 
 namespace LOGZ_TARGET {
 
-/// exp(-|x|) is held times a power of two, so that its digits stay where a factor brings it back from below the smallest
-/// normal number: by 2^usual, and beyond `far` by 2^farther. exp(-far) · 2^farther is an ordinary number, and beyond
-/// -(no_power + farther) ln 2 (-219; -1956) its product with the largest number of S rounds to 0.
-template <class S>
-struct logistic_power;
-template <>
-struct logistic_power<float> {
-  static constexpr float far = 100, usual = 64, farther = 190;
-  static constexpr double usual_down = 0x1p-64, farther_down = 0x1p-126;
-};
-template <>
-struct logistic_power<double> {
-  static constexpr double far = 1200, usual = 900, farther = 1800;
-  static constexpr double usual_down = 0x1p-900, farther_down = 0x1p-900;
-};
-template <class S>
-LOGZ_INLINE vec<S> power_at(vec<S> size) {
-  return size > logistic_power<S>::far ? all(logistic_power<S>::farther) : all(logistic_power<S>::usual);
-}
-/// What takes the power beyond the usual one back again.
-template <class S>
-LOGZ_INLINE vec<double> rest_of_power(vec<double> size) {
-  return size > double(logistic_power<S>::far) ? all(logistic_power<S>::farther_down) : all(1.0);
-}
-/// -size, no farther down than where its exponential is 0; NaN stays.
-template <class S>
-LOGZ_INLINE vec<S> down_from(vec<S> size) {
-  return larger<vec<S>>(floor_for<S>(power_at<S>(size)), -size);
-}
-
-/// exp(-|x|) of numbers of S as doubles: scaled, what scales it back beside 2^-usual, and itself.
-struct logistic_exp {
-  vec<double> scaled, rest_of_power, e;
-};
-template <class S>
-LOGZ_INLINE logistic_exp logistic_exp_of(vec<double> x, vec<double> scaled) {
-  const vec<double> rest = rest_of_power<S>(magnitude<double>(x));
-  return {scaled, rest, opaque_vector(scaled * logistic_power<S>::usual_down) * rest};
-}
 /// log(1 + exp(-|x|)), of doubles with what it has lost; e: exp(-|x|), scaled.
-LOGZ_INLINE lane_sum<double> softplus_tail(const logistic_exp& at, vec<double>, const parts<float>&) {
+LOGZ_INLINE lane_sum<double> softplus_tail(const scaled_exp& at, vec<double>, const parts<float>&) {
   return {log_excess(at.e, all(1.0)), vec<double>{}};
 }
-LOGZ_INLINE lane_sum<double> softplus_tail(const logistic_exp& at, vec<double> x, const parts<double>& e) {
+LOGZ_INLINE lane_sum<double> softplus_tail(const scaled_exp& at, vec<double> x, const parts<double>& e) {
   const lane_sum<double> scaled = as_sum(e);
-  const vec<double> down = logistic_power<double>::usual_down * at.rest_of_power;
+  const vec<double> down = exp_power<double>::usual_down * at.rest_of_power;
   const lane_sum<double> logarithm = log1p<false>({scaled.high * down, scaled.low * down});
   // From here on log(1 + e) is e to half a unit of 2^-57.
   const auto tiny = magnitude<double>(x) > 40;
   return {tiny ? at.e : logarithm.high, tiny ? vec<double>{} : logarithm.low};
 }
 
-/// a + b rounded; the rest is not looked at where the sum is not finite.
-LOGZ_INLINE vec<double> rounded(const lane_sum<double>& sum) {
-  return magnitude<double>(sum.high) < std::numeric_limits<double>::infinity() ? sum.high + sum.low
-                                                                               : sum.high;
-}
-
 /// Calls f(exp(-|x|), log(1 + exp(-|x|)) where Tail, operands ...) for each vector of doubles in vectors of numbers, and
 /// joins what it answers.
 template <bool Tail, class Function, class... Others>
 LOGZ_INLINE vec<double> in_double(Function& f, vec<double> x, Others... others) {
-  const vec<double> size = magnitude<double>(x);
-  const parts<double> e = exp_parts(down_from<double>(size), power_at<double>(size));
-  const logistic_exp at = logistic_exp_of<double>(x, value(e));
+  const vec<double> down = -magnitude<double>(x);
+  const parts<double> e = scaled_parts<exps::falling>(down);
+  const scaled_exp at = scaled_exp_of<double, exps::falling>(down, value(e));
   lane_sum<double> tail = {vec<double>{}, vec<double>{}};
   if constexpr (Tail) tail = softplus_tail(at, x, e);
   return f(at, tail, x, others...);
 }
 template <bool Tail, class Function, class... Others>
 LOGZ_INLINE vec<float> in_double(Function& f, vec<float> x, Others... others) {
-  const vec<float> size = magnitude<float>(x);
-  const parts<float> e = exp_parts(down_from<float>(size), power_at<float>(size));
-  const logistic_exp first = logistic_exp_of<float>(first_half(x), first_of(e));
-  const logistic_exp second = logistic_exp_of<float>(second_half(x), second_of(e));
+  const vec<float> down = -magnitude<float>(x);
+  const parts<float> e = scaled_parts<exps::falling>(down);
+  const scaled_exp first = scaled_exp_of<float, exps::falling>(first_half(down), first_of(e));
+  const scaled_exp second = scaled_exp_of<float, exps::falling>(second_half(down), second_of(e));
   lane_sum<double> tail = {vec<double>{}, vec<double>{}};
   if constexpr (Tail) tail = softplus_tail(first, first_half(x), e);
   const vec<double> first_result = f(first, tail, first_half(x), first_half(others)...);
@@ -86,22 +41,9 @@ LOGZ_INLINE vec<float> in_double(Function& f, vec<float> x, Others... others) {
   return join(first_result, f(second, tail, second_half(x), second_half(others)...));
 }
 
-/// factor · e, or the factor where `whole`; of doubles with what the product loses. A large factor makes up for what e has
-/// lost below the smallest normal number; a small one would lose digits itself.
-template <class S, class Mask>
-LOGZ_INLINE lane_sum<double> times_exp_unless(Mask whole, const lane_sum<double>& factor,
-                                              const logistic_exp& at) {
-  if constexpr (sizeof(S) == 4) return {whole ? factor.high : factor.high * at.e, vec<double>{}};
-  const auto large = magnitude<double>(factor.high) >= 1.0;
-  const vec<double> a = opaque_vector(large ? factor.high * logistic_power<S>::usual_down : factor.high);
-  const vec<double> b = large ? at.scaled : at.e, back = large ? at.rest_of_power : all(1.0);
-  const vec<double> product = opaque_vector(a * b);
-  const vec<double> lost = error_of_product(a, b, product) * back + factor.low * at.e;
-  return {whole ? factor.high : product * back, whole ? factor.low : lost};
-}
 /// a / ((1 + e) · divisor): of doubles rounded once, or with e's own error an adverse e would cost 4.05 ulp.
 template <class S>
-LOGZ_INLINE vec<double> over_one_plus(const logistic_exp& at, const lane_sum<double>& a, double divisor) {
+LOGZ_INLINE vec<double> over_one_plus(const scaled_exp& at, const lane_sum<double>& a, double divisor) {
   if constexpr (sizeof(S) == 4) return a.high / ((1.0 + at.e) * divisor);
   return rounded(quotient(a, times<S>(all(divisor), joined<S>(all(1.0), at.e, vec<double>{}))));
 }
@@ -109,7 +51,7 @@ LOGZ_INLINE vec<double> over_one_plus(const logistic_exp& at, const lane_sum<dou
 // Functions by name where lambdas would do: a lambda that is not inlined passes vectors by another convention.
 template <class S>
 struct softplus_of_doubles {
-  LOGZ_INLINE vec<double> operator()(const logistic_exp&, const lane_sum<double>& tail, vec<double> x) const {
+  LOGZ_INLINE vec<double> operator()(const scaled_exp&, const lane_sum<double>& tail, vec<double> x) const {
     return rounded(joined<S>(x > 0 ? x : vec<double>{}, tail.high, tail.low));
   }
 };
@@ -121,7 +63,7 @@ LOGZ_INLINE vec<S> softplus(vec<S> x) {
 /// g / (1 + exp(-x)).
 template <class S>
 struct times_logistic_of_doubles {
-  LOGZ_INLINE vec<double> operator()(const logistic_exp& at, const lane_sum<double>&, vec<double> x,
+  LOGZ_INLINE vec<double> operator()(const scaled_exp& at, const lane_sum<double>&, vec<double> x,
                                      vec<double> g) const {
     return over_one_plus<S>(at, times_exp_unless<S>(x > 0, {g, vec<double>{}}, at), 1);
   }
@@ -180,7 +122,7 @@ LOGZ_INLINE lane_sum<double> binary_loss(const lane_sum<double>& tail, vec<doubl
 }
 /// w [(1 - y) sigmoid(x) - v y sigmoid(-x)] / divisor.
 template <class S>
-LOGZ_INLINE vec<double> binary_slope(const logistic_exp& at, vec<double> x, vec<double> y, vec<double> w,
+LOGZ_INLINE vec<double> binary_slope(const scaled_exp& at, vec<double> x, vec<double> y, vec<double> w,
                                      vec<double> v, double divisor) {
   const vec<double> none = {};
   const lane_sum<double> no = joined<S>(all(1.0), -y, none), yes = times<S>(v, {y, none});
@@ -198,7 +140,7 @@ struct binary_of_doubles {
   double divisor;
   lane_sum<double> sum;
 
-  LOGZ_INLINE vec<double> operator()(const logistic_exp& at, const lane_sum<double>& tail, vec<double> x,
+  LOGZ_INLINE vec<double> operator()(const scaled_exp& at, const lane_sum<double>& tail, vec<double> x,
                                      vec<double> y, vec<double> w, vec<double> v) {
     const lane_sum<double> loss = binary_loss<S>(tail, x, y, w, v);
     if constexpr (Op == binary_op::loss) return rounded(loss);

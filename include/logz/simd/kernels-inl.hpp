@@ -20,9 +20,11 @@
 #include "short_slice-inl.hpp"
 #include "panel-inl.hpp"
 #include "loss_panel-inl.hpp"
-#include "backward-inl.hpp"
-#include "narrow_backward-inl.hpp"
-#include "backward_panel-inl.hpp"
+#include "scaled_exp-inl.hpp"
+#include "paired_terms-inl.hpp"
+#include "paired-inl.hpp"
+#include "narrow_paired-inl.hpp"
+#include "paired_panel-inl.hpp"
 #include "elementwise-inl.hpp"
 // clang-format on
 

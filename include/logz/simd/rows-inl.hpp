@@ -10,7 +10,7 @@ template <class S>
 constexpr ptrdiff_t short_length = 224;
 /// The same for the gradients, which have less to do in a row: measured, 24 to 32.
 template <class S>
-constexpr ptrdiff_t short_backward_length = 31;
+constexpr ptrdiff_t short_paired_length = 31;
 
 /// Numbers of a row that are worked on at a time where they pass through scratch: 16 KiB.
 template <class S>

@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: MIT
 //
-// The gradients of slices side by side.
+// Functions of two operands on slices side by side.
 
 namespace LOGZ_TARGET {
 
 /// A panel of slices in rows, in scratch or where they are: n rows of `lanes` numbers. Four rows at a time, so that the
 /// sums of the lanes are fetched and put back once for four.
-template <class S, backward_op Op>
+template <class S, paired_op Op>
 void panel_sum(const S* g, ptrdiff_t g_row, const S* y, ptrdiff_t y_row, ptrdiff_t n, ptrdiff_t lanes,
                lane_sum<S>* sum) {
   ptrdiff_t l = 0;
@@ -21,26 +21,41 @@ void panel_sum(const S* g, ptrdiff_t g_row, const S* y, ptrdiff_t y_row, ptrdiff
   for (; l < n; l += 2, g += 2 * g_row, y += 2 * y_row) {
     const bool both = l + 1 < n;
     for (ptrdiff_t i = 0; i < lanes; i += width<S>) {
-      const vec<S> gb = both ? load(g + g_row + i) : vec<S>{}, yb = both ? load(y + y_row + i) : vec<S>{};
+      const vec<S> gb = both ? load(g + g_row + i) : vec<S>{};
+      const vec<S> yb = both ? load(y + y_row + i) : absent<S, Op>();
       add_pair<Op>(sum[i / width<S>], load(g + i), gb, load(y + i), yb);
     }
   }
 }
 
-template <class S, backward_op Op, bool Stream>
+template <class S, paired_op Op, bool Stream>
 void panel_map(const S* g, ptrdiff_t g_row, const S* y, ptrdiff_t y_row, ptrdiff_t n, ptrdiff_t lanes,
-               const backward_coefficients<S>* with, S* out, ptrdiff_t out_row) {
+               const paired_coefficients<S>* with, S* out, ptrdiff_t out_row) {
   for (ptrdiff_t l = 0; l < n; ++l) {
     for (ptrdiff_t i = 0; i < lanes; i += width<S>) {
-      put<S, Stream>(out + l * out_row + i, backward_map<S, Op>(load(g + l * g_row + i),
+      put<S, Stream>(out + l * out_row + i, paired_map<S, Op>(load(g + l * g_row + i),
                                                                 load(y + l * y_row + i), with[i / width<S>]));
     }
   }
 }
 
+/// The sums of the slices of a panel, each from its lane.
+template <class S>
+void store_sums(const lane_sum<S>* of, ptrdiff_t lanes, ptrdiff_t slices, double* sum, double* rest) {
+  alignas(64) double high[width<S>], low[width<S>] = {};
+  for (ptrdiff_t i = 0; i < lanes; i += width<S>) {
+    const ptrdiff_t slice = slice_at<S>(i, slices), count = at_most(slices - slice, width<S>);
+    store_totals(of[i / width<S>], high, low);
+    for (ptrdiff_t k = 0; k < count; ++k) {
+      sum[slice + k] = high[k];
+      rest[slice + k] = low[k];
+    }
+  }
+}
+
 /// Panels of neighbours are worked on where they are; any others are packed into scratch, block by block.
-template <class S, backward_op Op>
-void backward_panels(const backward_call<S>& call) {
+template <class S, paired_op Op>
+void paired_panels(const paired_call<S>& call) {
   constexpr ptrdiff_t w = width<S>;
   constexpr ptrdiff_t most = panel_lanes<S>;
   constexpr ptrdiff_t line = 64 / static_cast<ptrdiff_t>(sizeof(S));
@@ -55,7 +70,7 @@ void backward_panels(const backward_call<S>& call) {
   // Worked on in place, as wide as a page: in memory and L3 twice as fast as 512 bytes, narrower ones slower still.
   constexpr ptrdiff_t widest = 2 * most;
   lane_sum<S> sum[widest / w];
-  backward_coefficients<S> with[widest / w];
+  paired_coefficients<S> with[widest / w];
   const ptrdiff_t before = neighbours && call.in_memory
                                ? slices_before_line(call.out, call.out_length, call.out_slice, call.count)
                                : 0;
@@ -66,7 +81,7 @@ void backward_panels(const backward_call<S>& call) {
     const bool direct = neighbours && whole != 0;
     const ptrdiff_t slices = direct ? whole : at_most(left, wide);
     if (is_narrow(call, slices)) {
-      narrow_backward<S, Op>(call, first, slices);
+      narrow_paired<S, Op>(call, first, slices);
       first += slices;
       continue;
     }
@@ -99,27 +114,30 @@ void backward_panels(const backward_call<S>& call) {
           unpack(call.scratch, lanes, at, call.out, call.out_length, call.out_slice, unchanged{});
         }
       }
-      if (pass == 0) {
-        for (ptrdiff_t i = 0; i < lanes / w; ++i) with[i] = coefficients_of<S, Op>(rounded_sums(sum[i]));
+      if (pass != 0) continue;
+      if constexpr (gives_sums(Op)) {
+        store_sums<S>(sum, lanes, slices, call.sum + first, call.rest + first);
+        if (call.out == nullptr) break;
       }
+      for (ptrdiff_t i = 0; i < lanes / w; ++i) with[i] = coefficients_of<S, Op>(call, rounded_sums(sum[i]));
     }
     first += slices;
   }
 }
 
-template <class S, backward_op Op>
-void backward(const backward_call<S>& call) {
+template <class S, paired_op Op>
+void paired(const paired_call<S>& call) {
   const bool contiguous = call.g_length == 1 && call.y_length == 1 && call.out_length == 1;
-  if (contiguous && call.length > short_backward_length<S>) {
+  if (contiguous && call.length > short_paired_length<S>) {
     if (call.in_memory) {
-      backward_rows<S, Op, true>(call);
+      paired_rows<S, Op, true>(call);
     } else {
-      backward_rows<S, Op, false>(call);
+      paired_rows<S, Op, false>(call);
     }
   } else if (call.count == 1) {
-    narrow_backward<S, Op>(call, 0, 1);
+    narrow_paired<S, Op>(call, 0, 1);
   } else {
-    backward_panels<S, Op>(call);
+    paired_panels<S, Op>(call);
   }
   if (call.in_memory) stream_fence();
 }

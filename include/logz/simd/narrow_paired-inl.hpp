@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: MIT
 //
-// The gradients of fewer slices than half a vector has lanes: rows as in narrow-inl.hpp.
+// Functions of two operands on fewer slices than half a vector has lanes: rows as in narrow-inl.hpp.
 
 namespace LOGZ_TARGET {
 
 /// Two vectors of rows join the sums; `count` of their pairs are not empty.
-template <class S, backward_op Op, ptrdiff_t Row>
+template <class S, paired_op Op, ptrdiff_t Row>
 LOGZ_INLINE void take_products(narrow_sum<S>& total, vec<S> ga, vec<S> gb, vec<S> ya, vec<S> yb,
                                ptrdiff_t count) {
   split_pairs<S, Row>(ga, gb, every_lane<S>{});
@@ -17,21 +17,34 @@ LOGZ_INLINE void take_products(narrow_sum<S>& total, vec<S> ga, vec<S> gb, vec<S
 }
 
 /// Adds n numbers of rows side by side, whole pairs but for the last.
-template <class S, backward_op Op, ptrdiff_t Row = width<S> / 2>
+template <class S, paired_op Op, ptrdiff_t Row = width<S> / 2>
 void sum_narrow(ptrdiff_t row, narrow_sum<S>& total, const S* g, const S* y, ptrdiff_t n) {
   constexpr ptrdiff_t w = width<S>;
-  constexpr vec<S> none = {};
+  const vec<S> none = {}, absent_y = absent<S, Op>();
   if constexpr (Row > 1) {
     if (row != Row) return sum_narrow<S, Op, Row / 2>(row, total, g, y, n);
   }
   for (ptrdiff_t l = 0; l < n; l += 2 * w) {
     take_products<S, Op, Row>(total, load_up_to(g + l, n - l, none), load_up_to(g + l + w, n - l - w, none),
-                              load_up_to(y + l, n - l, none), load_up_to(y + l + w, n - l - w, none),
+                              load_up_to(y + l, n - l, absent_y), load_up_to(y + l + w, n - l - w, absent_y),
                               ((n - l) / Row + 1) / 2);
   }
 }
-template <class S, backward_op Op>
-void narrow_backward(const backward_call<S>& call, ptrdiff_t first, ptrdiff_t slices) {
+LOGZ_INLINE void store_first_sums(const narrow_sum<float>& s, ptrdiff_t count, double* sum, double* rest) {
+  for (ptrdiff_t i = 0; i < count; ++i) {
+    sum[i] = s.high[i];
+    rest[i] = 0;
+  }
+}
+LOGZ_INLINE void store_first_sums(const narrow_sum<double>& s, ptrdiff_t count, double* sum, double* rest) {
+  for (ptrdiff_t i = 0; i < count; ++i) {
+    sum[i] = s.high[i];
+    rest[i] = s.rest[i];
+  }
+}
+
+template <class S, paired_op Op>
+void narrow_paired(const paired_call<S>& call, ptrdiff_t first, ptrdiff_t slices) {
   constexpr ptrdiff_t w = width<S>;
   constexpr vec<S> none = {};
   const ptrdiff_t row = row_for(slices), room = call.scratch_size / 2, block = room / row / 2 * 2;
@@ -39,7 +52,7 @@ void narrow_backward(const backward_call<S>& call, ptrdiff_t first, ptrdiff_t sl
   const bool dense_out = is_dense(row, slices, call.out_length, call.out_slice);
   narrow_sum<S> total;
   clear(total);
-  backward_coefficients<S> with;
+  paired_coefficients<S> with;
   for (int pass = 0; pass < 2; ++pass) {
     for (ptrdiff_t start = 0; start < call.length; start += block) {
       const ptrdiff_t rows = at_most(call.length - start, block), n = rows * row;
@@ -54,7 +67,7 @@ void narrow_backward(const backward_call<S>& call, ptrdiff_t first, ptrdiff_t sl
       S* const to = dense_out ? out + start * row : call.scratch;
       for (ptrdiff_t l = 0; l < n; l += w) {
         const vec<S> v =
-            backward_map<S, Op>(load_up_to(g + l, n - l, none), load_up_to(y + l, n - l, none), with);
+            paired_map<S, Op>(load_up_to(g + l, n - l, none), load_up_to(y + l, n - l, none), with);
         store_up_to(to + l, n - l, v);
       }
       if (!dense_out) {
@@ -62,20 +75,24 @@ void narrow_backward(const backward_call<S>& call, ptrdiff_t first, ptrdiff_t sl
       }
     }
     if (pass == 0) {
+      if constexpr (gives_sums(Op)) {
+        store_first_sums(total, slices, call.sum + first, call.rest + first);
+        if (call.out == nullptr) return;
+      }
       alignas(64) S sum[w];
       store(sum, rounded_sums(total));
-      with = coefficients_of<S, Op>(in_every_row(row, sum));
+      with = coefficients_of<S, Op>(call, in_every_row(row, sum));
     }
   }
 }
 template <class S>
-LOGZ_INLINE bool is_narrow(const backward_call<S>& call, ptrdiff_t slices) {
+LOGZ_INLINE bool is_narrow(const paired_call<S>& call, ptrdiff_t slices) {
   return slices == 1 || (slices <= width<S> / 2 && call.g_slice == 1 && call.y_slice == 1);
 }
 
 /// One slice in `Pairs` pairs of vectors, whose numbers lie side by side: a narrow panel of one, in registers.
-template <class S, backward_op Op, int Pairs>
-LOGZ_INLINE void backward_in_registers(const S* g, const S* y, S* out, ptrdiff_t n) {
+template <class S, paired_op Op, int Pairs>
+LOGZ_INLINE void paired_in_registers(const S* g, const S* y, S* out, ptrdiff_t n) {
   constexpr ptrdiff_t w = width<S>;
   constexpr vec<S> none = {};
   vec<S> gs[2 * Pairs], ys[2 * Pairs];
@@ -87,19 +104,19 @@ LOGZ_INLINE void backward_in_registers(const S* g, const S* y, S* out, ptrdiff_t
   clear(total);
   LOGZ_UNROLL for (int i = 0; i < 2 * Pairs; i += 2)
       take_products<S, Op, 1>(total, gs[i], gs[i + 1], ys[i], ys[i + 1], ((n + 1) >> 1) - i / 2 * w);
-  const backward_coefficients<S> with = coefficients_of<S, Op>(all(first_sum(total)));
+  const paired_coefficients<S> with = coefficients_of<S, Op>(paired_call<S>{}, all(first_sum(total)));
   LOGZ_UNROLL for (int i = 0; i < 2 * Pairs; ++i)
-      store_up_to(out + i * w, n - i * w, backward_map<S, Op>(gs[i], ys[i], with));
+      store_up_to(out + i * w, n - i * w, paired_map<S, Op>(gs[i], ys[i], with));
 }
 /// False, and nothing done, for longer slices.
-template <class S, backward_op Op>
-bool short_backward(const S* g, const S* y, S* out, ptrdiff_t n) {
+template <class S, paired_op Op>
+bool short_paired(const S* g, const S* y, S* out, ptrdiff_t n) {
   constexpr ptrdiff_t w = width<S>;
-  if (n > at_most(4 * w, short_backward_length<S>)) return false;
+  if (n > at_most(4 * w, short_paired_length<S>)) return false;
   if (n <= 2 * w) {
-    backward_in_registers<S, Op, 1>(g, y, out, n);
+    paired_in_registers<S, Op, 1>(g, y, out, n);
   } else {
-    backward_in_registers<S, Op, 2>(g, y, out, n);
+    paired_in_registers<S, Op, 2>(g, y, out, n);
   }
   return true;
 }

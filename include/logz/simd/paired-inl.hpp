@@ -1,0 +1,106 @@
+// SPDX-License-Identifier: MIT
+//
+// Functions of two operands: a sum over each slice, and a map of both and of that sum. Here of slices whose numbers lie
+// side by side.
+
+namespace LOGZ_TARGET {
+
+/// The coefficients of the map. log_softmax_backward: exp(lp) · 2^bias and -Σ g · 2^-bias, the bias such that exp keeps its
+/// digits as far down as its product with the sum is above the smallest subnormal: exactly, for |Σ g| < 2^96 (2^940);
+/// below floor exp is 0. lp up to 5 (16) is in range, up to 44 (346) for |Σ g| < 2^20 (2^100).
+template <class S>
+struct paired_coefficients {
+  vec<S> sum, exponent, floor;
+};
+
+/// The gradients of the divergences do not know the sum: their factor is the call's, of at most 1, so that exp may lose
+/// what is below the smallest normal number.
+template <class S, paired_op Op>
+LOGZ_INLINE paired_coefficients<S> coefficients_of(const paired_call<S>& call, vec<S> sum) {
+  constexpr bool single = sizeof(S) == 4;
+  constexpr S lowest = single ? 125 : 1021, ln2 = S(0.693147);
+  if constexpr (gives_sums(Op)) {
+    return {all(call.factor), vec<S>{}, all(-ln2 * lowest)};
+  } else if constexpr (Op != paired_op::log_softmax_backward) {
+    return {sum, vec<S>{}, vec<S>{}};
+  } else {
+    constexpr S tiny = single ? S(0x1p-62) : S(0x1p-500), huge = single ? S(0x1p20) : S(0x1p100);
+    constexpr S usual_bias = single ? 64 : 500, huge_bias = single ? 120 : 1000;
+    constexpr S usual_scale = single ? S(0x1p-64) : S(0x1p-500),
+                huge_scale = single ? S(0x1p-120) : S(0x1p-1000);
+    const vec<S> size = magnitude<S>(sum);
+    const vec<S> bias = size < tiny ? vec<S>{} : size < huge ? all(usual_bias) : all(huge_bias);
+    const vec<S> down = size < tiny ? all(S(1)) : size < huge ? all(usual_scale) : all(huge_scale);
+    return {-sum * down, bias, -ln2 * (bias + lowest)};
+  }
+}
+
+template <class S, paired_op Op>
+LOGZ_INLINE vec<S> paired_map(vec<S> g, vec<S> y, const paired_coefficients<S>& c) {
+  if constexpr (Op == paired_op::softmax_backward) {
+    return y * opaque_vector(g - c.sum);
+  } else if constexpr (Op == paired_op::log_softmax_backward || Op == paired_op::log_divergence) {
+    const vec<S> e = value(exp_parts(y, c.exponent));
+    return fma(y < c.floor ? vec<S>{} : e, c.sum, gives_sums(Op) ? vec<S>{} : g);
+  } else if constexpr (Op == paired_op::divergence) {
+    return fma(y, c.sum, vec<S>{});
+  } else {
+    return g - c.sum;
+  }
+}
+
+template <class S, paired_op Op>
+lane_sum<S> row_total(const S* g, const S* y, ptrdiff_t n) {
+  constexpr ptrdiff_t w = width<S>;
+  const vec<S> none = {}, absent_y = absent<S, Op>();
+  lane_sum<S> a, b;
+  clear(a);
+  clear(b);
+  ptrdiff_t l = 0;
+  for (; l + 4 * w <= n; l += 4 * w) {
+    add_pair<Op>(a, g + l, g + l + w, y + l, y + l + w);
+    add_pair<Op>(b, g + l + 2 * w, g + l + 3 * w, y + l + 2 * w, y + l + 3 * w);
+  }
+  for (; l < n; l += 2 * w) {
+    const ptrdiff_t left = n - l;
+    add_pair<Op>(a, load_up_to(g + l, left, none), load_up_to(g + l + w, left - w, none),
+                 load_up_to(y + l, left, absent_y), load_up_to(y + l + w, left - w, absent_y));
+  }
+  merge(a, b);
+  return a;
+}
+
+template <class S, paired_op Op, bool Stream>
+void paired_rows(const paired_call<S>& call) {
+  constexpr ptrdiff_t w = width<S>;
+  const ptrdiff_t n = call.length;
+  for (ptrdiff_t i = 0; i < call.count; ++i) {
+    const S* const g = call.g + i * call.g_slice;
+    const S* const y = call.y + i * call.y_slice;
+    S* const out = call.out + i * call.out_slice;
+    const lane_sum<S> total = row_total<S, Op>(g, y, n);
+    if constexpr (gives_sums(Op)) {
+      total_of_lanes(total, call.sum[i], call.rest[i]);
+      if (call.out == nullptr) continue;
+    }
+    const paired_coefficients<S> with = coefficients_of<S, Op>(call, all(sum_of_lanes(total)));
+    // Whole lines, as row_map() has them; a head of its own costs a row of few vectors more than it gains.
+    ptrdiff_t l = Stream || n >= 8 * w ? until_aligned(out, n) : 0;
+    if (l != 0) {
+      store_first(out, l, paired_map<S, Op>(load_first(g, l, vec<S>{}), load_first(y, l, vec<S>{}), with));
+    }
+    for (; l + 2 * w <= n; l += 2 * w) {
+      const vec<S> a = paired_map<S, Op>(load(g + l), load(y + l), with);
+      const vec<S> b = paired_map<S, Op>(load(g + l + w), load(y + l + w), with);
+      put<S, Stream>(out + l, a);
+      put<S, Stream>(out + l + w, b);
+    }
+    for (; l < n; l += w) {
+      const vec<S> v =
+          paired_map<S, Op>(load_up_to(g + l, n - l, vec<S>{}), load_up_to(y + l, n - l, vec<S>{}), with);
+      store_up_to(out + l, n - l, v);
+    }
+  }
+}
+
+}  // namespace LOGZ_TARGET

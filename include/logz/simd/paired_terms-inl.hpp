@@ -1,0 +1,142 @@
+// SPDX-License-Identifier: MIT
+//
+// The terms of the sums over two operands, called g and y here. The result is relative to the terms, and the sum may be
+// far below them: floats are summed in double, doubles as high + low.
+
+namespace LOGZ_TARGET {
+
+/// Where there is no number: y that makes a term of 0, whatever g is.
+template <class S, paired_op Op>
+LOGZ_INLINE vec<S> absent() {
+  return Op == paired_op::log_divergence ? all(-std::numeric_limits<S>::infinity()) : vec<S>{};
+}
+template <paired_op Op>
+constexpr bool sums_products = Op == paired_op::softmax_backward || Op == paired_op::logsumexp_jvp;
+template <paired_op Op>
+constexpr bool sums_exps = Op == paired_op::log_softmax_jvp || Op == paired_op::log_divergence;
+
+/// p (log p - log q); 0 where p is 0, whatever log q is.
+template <class S>
+LOGZ_INLINE lane_sum<double> divergence_term(vec<double> log_q, vec<double> p) {
+  const lane_sum<double> log_p = log_of_number<S>(p);
+  const lane_sum<double> term = times<S>(p, joined<S>(log_p.high, -log_q, log_p.low));
+  const auto drops = p == 0;
+  return {drops ? vec<double>{} : term.high, drops ? vec<double>{} : term.low};
+}
+/// exp(t) (t - log q); 0 where t is -∞. An infinite difference is all there is, though exp(t) may underflow.
+template <class S>
+LOGZ_INLINE lane_sum<double> log_divergence_term(vec<double> log_q, vec<double> t, const scaled_exp& e) {
+  const vec<double> none = {};
+  const lane_sum<double> distance = joined<S>(t, -log_q, none);
+  const auto infinite = magnitude<double>(distance.high) == std::numeric_limits<double>::infinity();
+  const lane_sum<double> term = times_exp_unless<S>(infinite, distance, e);
+  const auto drops = t == -std::numeric_limits<double>::infinity();
+  return {drops ? none : term.high, drops ? none : term.low};
+}
+template <class S, paired_op Op>
+LOGZ_INLINE lane_sum<double> exp_term(vec<double> g, vec<double> y, vec<double> scaled) {
+  const scaled_exp e = scaled_exp_of<S, exps::all>(y, scaled);
+  if constexpr (Op == paired_op::log_divergence) {
+    return log_divergence_term<S>(g, y, e);
+  } else {
+    return times_exp_unless<S>(bits<double>{}, {g, vec<double>{}}, e);
+  }
+}
+
+/// Adds two vectors of terms. Products of floats are exact in double, of doubles their errors are kept.
+template <paired_op Op>
+LOGZ_INLINE void add_pair(vec<double>& sum, vec<double> ga, vec<double> gb, vec<double> ya, vec<double> yb) {
+  if constexpr (sums_products<Op>) {
+    sum += fma(gb, yb, ga * ya);
+  } else if constexpr (Op == paired_op::divergence) {
+    sum += divergence_term<float>(ga, ya).high + divergence_term<float>(gb, yb).high;
+  } else {
+    sum += ga + gb;
+  }
+}
+template <paired_op Op>
+LOGZ_INLINE void add_pair(lane_sum<float>& s, vec<float> ga, vec<float> gb, vec<float> ya, vec<float> yb) {
+  if constexpr (sums_exps<Op>) {
+    const parts<float> ea = scaled_parts<exps::all>(ya), eb = scaled_parts<exps::all>(yb);
+    s.first += exp_term<float, Op>(first_half(ga), first_half(ya), first_of(ea)).high +
+               exp_term<float, Op>(first_half(gb), first_half(yb), first_of(eb)).high;
+    s.second += exp_term<float, Op>(second_half(ga), second_half(ya), second_of(ea)).high +
+                exp_term<float, Op>(second_half(gb), second_half(yb), second_of(eb)).high;
+  } else {
+    add_pair<Op>(s.first, first_half(ga), first_half(gb), first_half(ya), first_half(yb));
+    add_pair<Op>(s.second, second_half(ga), second_half(gb), second_half(ya), second_half(yb));
+  }
+}
+template <paired_op Op>
+LOGZ_INLINE void add_pair(lane_sum<double>& s, vec<double> ga, vec<double> gb, vec<double> ya,
+                          vec<double> yb) {
+  if constexpr (sums_products<Op>) {
+    const vec<double> a = opaque_vector(ga * ya), b = opaque_vector(gb * yb);
+    // Not finite: neither is the sum, and its low part is not looked at.
+    s.low += error_of_finite(ga, ya, a) + error_of_finite(gb, yb, b);
+    add_both(s, a, b);
+  } else if constexpr (Op == paired_op::log_softmax_backward) {
+    add_both(s, ga, gb);
+  } else {
+    lane_sum<double> a, b;
+    if constexpr (sums_exps<Op>) {
+      a = exp_term<double, Op>(ga, ya, value(scaled_parts<exps::all>(ya)));
+      b = exp_term<double, Op>(gb, yb, value(scaled_parts<exps::all>(yb)));
+    } else {
+      a = divergence_term<double>(ga, ya);
+      b = divergence_term<double>(gb, yb);
+    }
+    s.low += a.low + b.low;
+    add_both(s, a.high, b.high);
+  }
+}
+/// The same from memory: one instruction widens four floats.
+template <paired_op Op>
+LOGZ_INLINE void add_pair(lane_sum<float>& s, const float* ga, const float* gb, const float* ya,
+                          const float* yb) {
+  if constexpr (sums_exps<Op>) {
+    add_pair<Op>(s, load(ga), load(gb), load(ya), load(yb));
+  } else {
+    constexpr ptrdiff_t half = width<double>;
+    add_pair<Op>(s.first, widen(ga), widen(gb), widen(ya), widen(yb));
+    add_pair<Op>(s.second, widen(ga + half), widen(gb + half), widen(ya + half), widen(yb + half));
+  }
+}
+template <paired_op Op>
+LOGZ_INLINE void add_pair(lane_sum<double>& s, const double* ga, const double* gb, const double* ya,
+                          const double* yb) {
+  add_pair<Op>(s, load(ga), load(gb), load(ya), load(yb));
+}
+
+LOGZ_INLINE void merge(lane_sum<float>& s, const lane_sum<float>& other) {
+  s.first += other.first;
+  s.second += other.second;
+}
+LOGZ_INLINE void merge(lane_sum<double>& s, const lane_sum<double>& other) {
+  s.low += other.low;
+  add_exactly(s, other.high);
+}
+
+/// The sums of the lanes, rounded.
+LOGZ_INLINE vec<float> rounded_sums(const lane_sum<float>& s) { return join(s.first, s.second); }
+LOGZ_INLINE vec<double> rounded_sums(const lane_sum<double>& s) {
+  // Infinite or NaN: the low part is NaN and has nothing to say.
+  const vec<double> joined = s.high + s.low;
+  return magnitude<double>(s.high) < std::numeric_limits<double>::infinity() ? joined : s.high;
+}
+LOGZ_INLINE vec<float> rounded_sums(const narrow_sum<float>& s) {
+  return rounded_sums(lane_sum<float>{s.high, s.high, {}});
+}
+LOGZ_INLINE vec<double> rounded_sums(const narrow_sum<double>& s) {
+  return rounded_sums(lane_sum<double>{s.high, s.rest});
+}
+LOGZ_INLINE float first_sum(const narrow_sum<float>& s) { return float(s.high[0]); }
+LOGZ_INLINE double first_sum(const narrow_sum<double>& s) { return rounded_sums(s)[0]; }
+LOGZ_INLINE float sum_of_lanes(const lane_sum<float>& s) { return float(total_of(s.first + s.second)); }
+LOGZ_INLINE double sum_of_lanes(const lane_sum<double>& s) {
+  double total, rest;
+  total_of_lanes(s, total, rest);
+  return is_finite(total) ? total + rest : total;
+}
+
+}  // namespace LOGZ_TARGET
