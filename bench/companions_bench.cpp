@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 //
-// Element-wise functions and divergences, which other libraries' cells do not have: one shape in the cache, beside Eigen.
+// Element-wise functions, divergences and derivatives, which other libraries' cells do not have: one shape in the cache, beside Eigen.
 #include <cmath>
 
 #include "bench.hpp"
@@ -8,6 +8,9 @@
 #ifndef BENCH_EIGEN
 #include <logz/binary.hpp>
 #include <logz/divergence.hpp>
+#include <logz/log_softmax.hpp>
+#include <logz/logsumexp.hpp>
+#include <logz/loss.hpp>
 #endif
 
 namespace {
@@ -73,6 +76,88 @@ struct entropy {
   }
 };
 
+/// m holds the slices' log-sum-exps, here in the place of their entropies: only their being numbers counts.
+struct entropy_backward {
+  static constexpr auto reads = bench::contents::logits_and_logsumexps;
+  template <class X, class Y, class V>
+  void operator()(const X& x, Y& y, V& h, V& g) const {
+#ifndef BENCH_EIGEN
+    y = logz::entropy_backward(g, x.rowwise(), h);
+#else
+    if constexpr (bench::is_contiguous<X>) {
+      for (Eigen::Index i = 0; i < x.rows(); ++i) {
+        const auto top = x.row(i).maxCoeff();
+        y.row(i) = (x.row(i) - top).exp();
+        const auto sum = y.row(i).sum();
+        const auto mean = (y.row(i) * (x.row(i) - top)).sum() / sum;
+        y.row(i) *= (mean - x.row(i) + top) * (g(i) / sum);
+      }
+    } else {
+      const V m = x.rowwise().maxCoeff();
+      y = (x.colwise() - m).exp();
+      const V sum = y.rowwise().sum();
+      h = (y * (x.colwise() - m)).rowwise().sum() / sum + m;
+      y *= (-(x.colwise() - h)).colwise() * (g / sum);
+    }
+#endif
+  }
+};
+
+struct log_softmax_jvp {
+  static constexpr auto reads = bench::contents::log_probabilities;
+  template <class X, class Y, class V>
+  void operator()(const X& v, const X& lp, Y& y, [[maybe_unused]] V& m, V&) const {
+#ifndef BENCH_EIGEN
+    y = logz::log_softmax_jvp(v.rowwise(), lp);
+#else
+    if constexpr (bench::is_contiguous<X>) {
+      for (Eigen::Index i = 0; i < v.rows(); ++i) y.row(i) = v.row(i) - (lp.row(i).exp() * v.row(i)).sum();
+    } else {
+      m = (lp.exp() * v).rowwise().sum();
+      y = v.colwise() - m;
+    }
+#endif
+  }
+};
+
+struct logsumexp_jvp {
+  static constexpr auto reads = bench::contents::probabilities;
+  template <class X, class Y, class V>
+  void operator()(const X& v, const X& p, Y& y, V&, V&) const {
+#ifndef BENCH_EIGEN
+    y = logz::logsumexp_jvp(v.rowwise(), p);
+#else
+    y = (v * p).rowwise().sum();
+#endif
+  }
+};
+
+/// The second operand, logits here: log-probabilities are.
+struct cross_entropy_hvp {
+  static constexpr auto reads = bench::contents::log_probabilities;
+  template <class X, class Y, class V>
+  void operator()(const X& v, const X& x, Y& y, [[maybe_unused]] V& m, [[maybe_unused]] V& s) const {
+#ifndef BENCH_EIGEN
+    y = logz::cross_entropy_hvp(v.rowwise(), x, bench::targets<int>({x.rows(), x.cols()}));
+#else
+    const typename X::Scalar mean = 1 / static_cast<typename X::Scalar>(x.rows());
+    if constexpr (bench::is_contiguous<X>) {
+      for (Eigen::Index i = 0; i < x.rows(); ++i) {
+        y.row(i) = (x.row(i) - x.row(i).maxCoeff()).exp();
+        y.row(i) /= y.row(i).sum();
+        y.row(i) *= (v.row(i) - (y.row(i) * v.row(i)).sum()) * mean;
+      }
+    } else {
+      m = x.rowwise().maxCoeff();
+      y = (x.colwise() - m).exp();
+      s = y.rowwise().sum();
+      m = (y * v).rowwise().sum() / s;
+      y *= (v.colwise() - m).colwise() * (mean / s);
+    }
+#endif
+  }
+};
+
 struct kl_div {
   static constexpr auto reads = bench::contents::probabilities;
   template <class X, class Y, class V>
@@ -109,7 +194,11 @@ void add_all(const char* name, const Function& f) {
   add_all<bench::matrix>("softplus_backward", softplus_backward{});
   add_all<bench::matrix>("binary_cross_entropy_with_grad", binary_cross_entropy_with_grad{});
   add_all<bench::vector>("entropy", entropy{});
+  add_all<bench::matrix>("entropy_backward", entropy_backward{});
   add_all<bench::vector>("kl_div", kl_div{});
+  add_all<bench::matrix>("log_softmax_jvp", log_softmax_jvp{});
+  add_all<bench::vector>("logsumexp_jvp", logsumexp_jvp{});
+  add_all<bench::matrix>("cross_entropy_hvp", cross_entropy_hvp{});
   return true;
 }();
 

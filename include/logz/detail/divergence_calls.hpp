@@ -14,7 +14,7 @@ struct entropy_function {
   static constexpr const char* name = "entropy";
   template <class S>
   void run(const slice_shape& shape, const slices<const S>& x, const slices<S>& out) const {
-    generic::entropy(shape, x, out);
+    engine::entropy(shape, x, out);
   }
 };
 
@@ -25,7 +25,7 @@ struct entropy_backward_function {
   template <class S>
   void run(const slice_shape& shape, const slices<const S>& x, const slices<const S>& grad_h,
            const slices<const S>& h, const slices<S>& out) const {
-    generic::entropy_backward(shape, x, grad_h, h, out);
+    engine::entropy_backward(shape, x, grad_h, h, out);
   }
 };
 

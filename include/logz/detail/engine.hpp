@@ -6,6 +6,7 @@
 
 #include "../simd/dispatch.hpp"
 #include "generic.hpp"
+#include "generic_divergence.hpp"
 #include "generic_jvp.hpp"
 #include "generic_loss.hpp"
 #include "slice_sums.hpp"
@@ -40,7 +41,7 @@ void run_blocks(const slice_shape& shape, const slices<const S>& x, const slices
                 const slices<const S>& reference, const slices<const S>& factor) {
   for (Index o = 0; o < shape.outer && shape.inner > 0; ++o) {
     simd::forward_call<S> call = kernel_call(shape, x, out, o);
-    if constexpr (Op == simd::forward_op::logsumexp_backward) {
+    if constexpr (Op == simd::forward_op::logsumexp_backward || Op == simd::forward_op::entropy_backward) {
       call.reference = reference.slice(o, 0);
       call.reference_slice = reference.inner_stride;
       call.factor = factor.slice(o, 0);
@@ -56,9 +57,9 @@ void run_blocks(const slice_shape& shape, const slices<const S>& x, const slices
 template <simd::forward_op Op, class S>
 inline bool run_alone(const slice_shape& shape, const slices<const S>& x, const slices<S>& out,
                       simd::slice_extras<S>& extras) {
-  constexpr bool reduces = Op == simd::forward_op::logsumexp || Op == simd::forward_op::cross_entropy;
   return shape.outer == 1 && shape.inner == 1 && x.length_stride == 1 &&
-         (reduces || out.length_stride == 1) && simd::run_short<Op>(x.data, out.data, shape.length, extras);
+         (simd::is_reduction<Op> || out.length_stride == 1) &&
+         simd::run_short<Op>(x.data, out.data, shape.length, extras);
 }
 
 /// Empty slices are the generic path's.
@@ -115,6 +116,41 @@ inline void logsumexp_backward(const slice_shape& shape, const slices<const S>& 
   } else {
     generic::logsumexp_backward(shape, x, grad_lz, lz, out);
   }
+}
+
+/// -Σ p log p of each slice.
+template <class S>
+void entropy(const slice_shape& shape, const slices<const S>& x, const slices<S>& out) {
+  if constexpr (simd::has_kernels<S>) {
+    if (shape.length != 0) return run_blocks<simd::forward_op::entropy, S>(shape, x, out, false, {}, {});
+  }
+  generic::entropy(shape, x, out);
+}
+
+/// -g p (log p + h).
+template <class S>
+void entropy_backward(const slice_shape& shape, const slices<const S>& x, const slices<const S>& grad_h,
+                      const slices<const S>& h, const slices<S>& out) {
+  if constexpr (simd::has_kernels<S>) {
+    if (shape.length != 0) run_blocks<simd::forward_op::entropy_backward, S>(shape, x, out, false, h, grad_h);
+  } else {
+    generic::entropy_backward(shape, x, grad_h, h, out);
+  }
+}
+
+/// p ∘ (c (v - Σ p v) + d Σ p v) with a curvature c of each slice.
+template <class S>
+void hvp(const slice_shape& shape, const slices<const S>& x, const slices<const S>& v, const S* curvature,
+         S z_slope, const slices<S>& out, Index all) {
+  simd::forward_call<S> call = kernel_call(shape, x, out, 0);
+  call.all = all;
+  call.second = v.data;
+  call.second_length = v.length_stride;
+  call.second_slice = v.inner_stride;
+  call.factor = curvature;
+  call.factor_slice = 1;
+  call.z_slope = z_slope;
+  simd::run<simd::forward_op::hvp>(call);
 }
 
 /// The loss of one sample of a few classes, with its gradient where one is wanted; false, and nothing done, for any other.
@@ -202,8 +238,8 @@ void sum_paired(const slice_shape& shape, const slices<const S>& g, const slices
       std::fill_n(sum, block.inner, 0.0);
       std::fill_n(rest, block.inner, 0.0);
     } else {
-      simd::paired_call<S> call =
-          paired_kernel_call(block, g.from(first), y.from(first), out.data == nullptr ? out : out.from(first), 0);
+      simd::paired_call<S> call = paired_kernel_call(block, g.from(first), y.from(first),
+                                                     out.data == nullptr ? out : out.from(first), 0);
       call.sum = sum;
       call.rest = rest;
       call.factor = factor;

@@ -4,8 +4,7 @@
 //   f (a + s W) p ∘ (v - p·v) + 2 g [log Z · p ∘ (v - p·v) + p (p·v)]     with the factors of loss_terms.hpp.
 #pragma once
 
-#include "generic_loss.hpp"
-#include "loss_problem.hpp"
+#include "loss_calls.hpp"
 #include "map_call.hpp"
 
 LOGZ_NAMESPACE_BEGIN
@@ -25,6 +24,60 @@ struct hvp_function {
   }
   void run(const slice_shape& shape, const slices<const S>& v, const slices<const S>& x,
            const slices<const S>& probabilities, const slices<S>& out) const {
+    if constexpr (simd::has_kernels<S>) {
+      run_blocks(shape, v, x, probabilities, out);
+    } else {
+      run_slices(shape, v, x, probabilities, out);
+    }
+  }
+
+ private:
+  /// Through the engine: f (a + s W) + 2 g log Z of each sample, and the slices that are 0.
+  void run_blocks(const slice_shape& shape, const slices<const S>& v, const slices<const S>& x,
+                  const slices<const S>& probabilities, const slices<S>& out) const {
+    const loss_scale<C> scale = problem.reduced_scale();
+    const bool squares = !(scale.z == C(0)), flat = scale.loss == C(0) && !squares;
+    loss_terms<S> terms = problem.terms();
+    terms.probability_length = probabilities.length_stride;
+    terms.probability_slice = probabilities.inner_stride;
+    S curvature[loss_block], log_z[loss_block];
+    for (Index first = 0; first < shape.inner; first += loss_block) {
+      const slice_shape block{1, shape.length, std::min(loss_block, shape.inner - first)};
+      const slices<const S> logits = x.from(first);
+      if constexpr (!Problem::are_indices) terms.probability = probabilities.slice(0, first);
+      if (squares) engine::logsumexp(block, logits, slices<S>{log_z, 0, 0, 1});
+      compensated_sum<C> shares[loss_block];
+      if constexpr (Problem::are_indices) {
+        for (Index i = 0; i < block.inner; ++i) {
+          const Index target = problem.targets().of(first + i);
+          if (target >= 0) add_product<S>(shares[i], terms.hit, terms.weight_of(target));
+          if (terms.has_shares()) add_product<S>(shares[i], terms.spread, terms.weight_sum);
+        }
+      } else {
+        for_each_number(block.length, 0, block.inner, is_interleaved(probabilities),
+                        [&](Index l, Index i) { shares[i].add(generic::share(terms, i, l)); });
+      }
+      for (Index i = 0; i < block.inner; ++i) {
+        compensated_sum<C> factors;
+        add_product<S>(factors, scale.loss, shares[i].value());
+        if (squares) add_product<S>(factors, C(C(2) * scale.z), static_cast<C>(log_z[i]));
+        curvature[i] = static_cast<S>(factors.value());
+      }
+      engine::hvp(block, logits, v.from(first), curvature, static_cast<S>(C(2) * scale.z), out.from(first),
+                  shape.inner);
+      if constexpr (Problem::are_indices) {
+        for (Index i = 0; i < block.inner; ++i) {
+          if (flat || problem.targets().of(first + i) < 0)
+            generic::fill(shape, out, out.slice(0, first + i), C(0));
+        }
+      } else if (flat) {
+        for (Index i = 0; i < block.inner; ++i) generic::fill(shape, out, out.slice(0, first + i), C(0));
+      }
+    }
+  }
+
+  void run_slices(const slice_shape& shape, const slices<const S>& v, const slices<const S>& x,
+                  const slices<const S>& probabilities, const slices<S>& out) const {
     const loss_scale<C> scale = problem.reduced_scale();
     loss_terms<S> terms = problem.terms();
     terms.probability_length = probabilities.length_stride;

@@ -25,10 +25,15 @@ struct forward_call {
   S* out;  // logsumexp: one number a slice, out_length is not used
   ptrdiff_t out_length;
   ptrdiff_t out_slice;
-  const S* reference;  // logsumexp_backward: log Z and the gradient of each slice
+  const S*
+      reference;  // logsumexp_backward, entropy_backward: log Z or the entropy, and the gradient, of each slice
   ptrdiff_t reference_slice;
   const S* factor;
   ptrdiff_t factor_slice;
+  const S* second;  // hvp: v, and in factor the curvature of each slice
+  ptrdiff_t second_length;
+  ptrdiff_t second_slice;
+  S z_slope;                  // of the mean, in every slice
   const loss_terms<S>* loss;  // the losses
   bool negate;                // the functions of -x
   bool in_memory;             // x and a result of its size do not fit in the cache
@@ -112,9 +117,23 @@ enum class forward_op {
   log_softmax,
   logsumexp,
   logsumexp_backward,
+  entropy,
+  entropy_backward,
+  hvp,                    // p (c (v - Σ p v) + d Σ p v)
   cross_entropy,          // the losses alone, out is not used
   cross_entropy_gradient  // the losses, and their gradient in out
 };
+template <forward_op Op>
+inline constexpr bool is_loss = Op == forward_op::cross_entropy || Op == forward_op::cross_entropy_gradient;
+template <forward_op Op>
+inline constexpr bool is_entropy = Op == forward_op::entropy || Op == forward_op::entropy_backward;
+/// Of two sums, the second one weighted.
+template <forward_op Op>
+inline constexpr bool is_weighted = is_entropy<Op> || Op == forward_op::hvp;
+/// One number a slice, or none.
+template <forward_op Op>
+inline constexpr bool is_reduction =
+    Op == forward_op::logsumexp || Op == forward_op::cross_entropy || Op == forward_op::entropy;
 
 }  // namespace simd
 }  // namespace detail

@@ -32,6 +32,10 @@ LOGZ_INLINE void stream_fence() {
 
 LOGZ_INLINE ptrdiff_t at_most(ptrdiff_t n, ptrdiff_t limit) { return n < limit ? n : limit; }
 
+/// Numbers of a row that are worked on at a time where they pass through scratch: 16 KiB.
+template <class S>
+constexpr ptrdiff_t block_length = 16384 / static_cast<ptrdiff_t>(sizeof(S));
+
 /// The largest of n numbers, NaN ignored.
 template <class S>
 S row_max(const S* x, ptrdiff_t n) {
@@ -157,6 +161,18 @@ LOGZ_INLINE vec<S> slope_of(vec<S> e, const coefficients<S>& with, vec<S> u) {
   return fma(e, with.high, opaque_vector(fma(e, with.low, -u)));
 }
 
+/// What the gradient of logsumexp multiplies by, and that of the entropy: p keeps its digits below the smallest normal
+/// number where the factor may bring it back.
+template <class S>
+LOGZ_INLINE void set_factor(coefficients<S>& with, vec<S> factor) {
+  constexpr S up = sizeof(S) == 4 ? S(0x1p40) : S(0x1p400);
+  const auto large = magnitude<S>(factor) >= S(1) / up;
+  const vec<S> raise = large ? all(up) : all(S(1)), lower = large ? all(S(1) / up) : all(S(1));
+  with.high *= raise;
+  with.low *= raise;
+  with.factor = factor * lower;
+}
+
 /// The factor is that of logsumexp's gradient, or the share of every class that leaves a loss's.
 template <class S, forward_op Op>
 LOGZ_INLINE vec<S> map(vec<S> v, const coefficients<S>& c) {
@@ -172,10 +188,10 @@ LOGZ_INLINE vec<S> map(vec<S> v, const coefficients<S>& c) {
 
 /// The coefficients come again after `row` numbers, a power of two up to a vector. Whole vectors go to aligned addresses,
 /// where that row has them: a store across two cache lines costs two.
-template <class S, forward_op Op, bool Stream>
-void row_map(const S* from, S* to, ptrdiff_t n, const coefficients<S>& given, ptrdiff_t row) {
+template <class S, forward_op Op, bool Stream, class Coefficients>
+void row_map(const S* from, S* to, ptrdiff_t n, const Coefficients& given, ptrdiff_t row) {
   constexpr ptrdiff_t w = width<S>;
-  const coefficients<S> with = given;  // in registers: the stores might change what is given
+  const Coefficients with = given;  // in registers: the stores might change what is given
   ptrdiff_t l = until_aligned(to, n);
   if (l % row != 0) l = 0;
   if (l != 0) store_first(to, l, map<S, Op>(load_first(from, l, vec<S>{}), with));
@@ -188,8 +204,8 @@ void row_map(const S* from, S* to, ptrdiff_t n, const coefficients<S>& given, pt
   for (; l < n; l += w) store_up_to(to + l, n - l, map<S, Op>(load_up_to(from + l, n - l, vec<S>{}), with));
 }
 /// One slice.
-template <class S, forward_op Op>
-LOGZ_INLINE void row_map(const S* from, S* to, ptrdiff_t n, const coefficients<S>& with, bool streams) {
+template <class S, forward_op Op, class Coefficients>
+LOGZ_INLINE void row_map(const S* from, S* to, ptrdiff_t n, const Coefficients& with, bool streams) {
   if (streams) {
     row_map<S, Op, true>(from, to, n, with, 1);
   } else {

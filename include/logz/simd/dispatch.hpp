@@ -82,8 +82,7 @@ inline constexpr bool (*short_kernels[])(const S*, S*, ptrdiff_t, slice_extras<S
     LOGZ_BASELINE(short_slice<S, Op>), LOGZ_AVX2(short_slice<S, Op>), LOGZ_AVX512(short_slice<S, Op>)};
 template <paired_op Op, class S>
 inline constexpr bool (*short_paired_kernels[])(const S*, const S*, S*, ptrdiff_t) = {
-    LOGZ_BASELINE(short_paired<S, Op>), LOGZ_AVX2(short_paired<S, Op>),
-    LOGZ_AVX512(short_paired<S, Op>)};
+    LOGZ_BASELINE(short_paired<S, Op>), LOGZ_AVX2(short_paired<S, Op>), LOGZ_AVX512(short_paired<S, Op>)};
 
 #undef LOGZ_BASELINE
 #undef LOGZ_AVX2
@@ -136,9 +135,9 @@ bool exceeds_cache(ptrdiff_t length, ptrdiff_t count, int operands) {
 
 template <forward_op Op, class S>
 void run(forward_call<S>& call) {
-  constexpr bool reduces = Op == forward_op::logsumexp || Op == forward_op::cross_entropy;
+  constexpr bool reduces = is_reduction<Op>;
   call.in_memory = exceeds_cache<S>(call.length, call.all, 2);
-  const bool probable = call.loss != nullptr && call.loss->probability != nullptr;
+  const bool probable = Op == forward_op::hvp || (call.loss != nullptr && call.loss->probability != nullptr);
   const bool contiguous = call.x_length == 1 && (reduces || call.out_length == 1) && !probable;
   run(forward_kernels<Op, S>, call,
       (reduces || !call.in_memory) && (contiguous || is_little<S>(call.length, probable ? 2 : 1)));

@@ -12,6 +12,9 @@
 #include "contiguous-inl.hpp"
 #include "loss-inl.hpp"
 #include "shares-inl.hpp"
+#include "weighted-inl.hpp"
+#include "entropy-inl.hpp"
+#include "hvp-inl.hpp"
 #include "rows-inl.hpp"
 #include "transpose-inl.hpp"
 #include "pack-inl.hpp"
@@ -35,8 +38,14 @@ void forward(const forward_call<S>& call) {
   bool contiguous = call.x_length == 1 && (is_reduction<Op> || call.out_length == 1);
   if constexpr (is_loss<Op>)
     contiguous = contiguous && (call.loss->probability == nullptr || call.loss->probability_length == 1);
-  if (contiguous && call.length > short_length<S>) {
+  if constexpr (Op == forward_op::hvp) contiguous = contiguous && call.second_length == 1;
+  // Of weighted sums there are no narrow panels: few short slices are rows.
+  if (contiguous && (call.length > short_length<S> || (is_weighted<Op> && call.count < width<S>))) {
     rows<S, Op>(call);
+    return;
+  }
+  if constexpr (is_weighted<Op>) {
+    panels<S, Op>(call);
   } else if (call.count <= 2 && is_narrow<S, Op>(call, 1)) {
     for (ptrdiff_t i = 0; i < call.count; ++i) narrow<S, Op>(call, i, 1);
   } else {

@@ -103,6 +103,10 @@ auto lanes_map(const panel<S, Op>& p, [[maybe_unused]] ptrdiff_t start) {
     const bool weighted = terms.has_shares() && terms.weight != nullptr;
     return gradient_lanes<S>{p.g, p.lg, probabilities_at(p, start),
                              weighted ? terms.weight + start : nullptr};
+  } else if constexpr (Op == forward_op::entropy_backward) {
+    return entropy_lanes<S>{p.g, p.wg};
+  } else if constexpr (Op == forward_op::hvp) {
+    return hvp_lanes<S>{p.g, p.wg, p.t, p.lanes, p.call().z_slope};
   } else {
     return map_lanes<S, Op>{p.g};
   }

@@ -339,9 +339,8 @@ void narrow(const forward_call<S>& call, ptrdiff_t first, ptrdiff_t slices) {
   } else if constexpr (backward) {
     for (ptrdiff_t i = 0; i < row; ++i) {
       const ptrdiff_t slice = first + at_most(i, slices - 1);
-      const S reference = call.reference[slice * call.reference_slice];
-      g.reference[i] = reference;
-      g.factor[i] = is_nan(double(reference)) ? reference : call.factor[slice * call.factor_slice];
+      g.reference[i] = call.reference[slice * call.reference_slice];
+      g.factor[i] = factor_of(call, slice);
     }
     references = in_every_row(row, g.reference);
     factors = in_every_row(row, g.factor);

@@ -85,7 +85,8 @@ void pack(const S* x, ptrdiff_t length_stride, ptrdiff_t slice_stride, const win
 /// what the one before has left.
 template <class S, forward_op Op>
 bool reads_directly(const forward_call<S>& call, ptrdiff_t slices) {
-  if (call.in_memory || call.x_slice != 1 || call.negate || slices < width<S>) return false;
+  if (Op == forward_op::hvp || call.in_memory || call.x_slice != 1 || call.negate || slices < width<S>)
+    return false;
   if (call.x_length >= 2 * slices || (!is_reduction<Op> && call.out_slice != 1)) return false;
   if constexpr (is_loss<Op>) {
     if (probabilities_of(*call.loss) != nullptr) return false;

@@ -33,8 +33,8 @@ void panel_map(const S* g, ptrdiff_t g_row, const S* y, ptrdiff_t y_row, ptrdiff
                const paired_coefficients<S>* with, S* out, ptrdiff_t out_row) {
   for (ptrdiff_t l = 0; l < n; ++l) {
     for (ptrdiff_t i = 0; i < lanes; i += width<S>) {
-      put<S, Stream>(out + l * out_row + i, paired_map<S, Op>(load(g + l * g_row + i),
-                                                                load(y + l * y_row + i), with[i / width<S>]));
+      put<S, Stream>(out + l * out_row + i,
+                     paired_map<S, Op>(load(g + l * g_row + i), load(y + l * y_row + i), with[i / width<S>]));
     }
   }
 }

@@ -73,15 +73,16 @@ struct panel {
   ptrdiff_t lanes;
   ptrdiff_t block;  // rows that scratch holds
   S* x;
-  S* t;  // probabilities: packed as x's rows are, or null where they are read in place or there are none
+  S* t;  // probabilities, or v: packed as x's rows are, or null where they are read in place or there are none
   const S* from;  // the rows of a block: in x, or where they are
   ptrdiff_t from_row;
   bool direct;      // the rows lie close enough to be read where they are
   bool in_result;   // exps stay there
   bool tops_known;  // losses: x's maxima are in g.reference
-  partition<S> z[panel_lanes<S> / width<S>];
+  partition_of<S, Op> z[panel_lanes<S> / width<S>];
   group<S, panel_lanes<S>> g;
   loss_group<S, is_loss<Op> ? panel_lanes<S> : 1> lg;
+  weighted_group<S, is_weighted<Op> ? panel_lanes<S> : 1> wg;
 
   const forward_call<S>& call() const { return *of; }
 };
@@ -105,6 +106,12 @@ void pack_panel(panel<S, Op>& p, const window& at) {
   pad(p.x, at.length, p.lanes);
   p.from = p.x;
   p.from_row = p.lanes;
+  if constexpr (Op == forward_op::hvp) {
+    const forward_call<S>& call = p.call();
+    pack(call.second, call.second_length, call.second_slice, at, p.t, p.lanes, false);
+    for (ptrdiff_t i = at.length % 2 * p.lanes; i > 0; i -= width<S>)
+      store(p.t + at.length * p.lanes + i - width<S>, vec<S>{});  // the row that fills the last pair
+  }
   if constexpr (is_loss<Op>) {
     const loss_terms<S>& terms = *p.call().loss;
     if (p.t != nullptr) {
@@ -142,6 +149,12 @@ template <class S, forward_op Op>
 void sum_columns(panel<S, Op>& p, const window& at) {
   const forward_call<S>& call = p.call();
   for (ptrdiff_t i = 0; i < p.lanes; i += width<S>) {
+    if constexpr (is_weighted<Op>) {
+      const S* const v = Op == forward_op::hvp ? p.t + i : nullptr;
+      weighted_sum<S, is_entropy<Op>>(p.z[i / width<S>], column_of(p, i), v, (at.length + 1) / 2 * 2,
+                                      p.from_row);
+      continue;
+    }
     S* to = p.x + i;
     if (p.in_result) to = call.out + at.first + slice_at<S>(i, at.slices) + at.start * call.out_length;
     column_sum<S, summed<Op>>(p.z[i / width<S>], column_of(p, i), at.length, p.from_row, to,
@@ -152,7 +165,7 @@ void sum_columns(panel<S, Op>& p, const window& at) {
 template <class S, forward_op Op>
 void track_tops(panel<S, Op>& p, ptrdiff_t n) {
   for (ptrdiff_t i = 0; i < p.lanes; i += width<S>) {
-    partition<S>& z = p.z[i / width<S>];
+    auto& z = p.z[i / width<S>];
     z.top = larger<vec<S>>(column_max<S>(column_of(p, i), n, p.from_row), z.top);
   }
 }
@@ -192,11 +205,12 @@ void find_tops(panel<S, Op>& p) {
   }
 }
 
-/// A first reference for every slice: softmax takes the maximum where the panel is in scratch. The samples of a panel
+/// A first reference for every slice: the maximum for softmax where the panel is in scratch, and for weighted sums. The samples of a panel
 /// that does not fit are packed there by themselves.
 template <class S, forward_op Op>
 void take_samples(panel<S, Op>& p, bool packed) {
-  const ptrdiff_t n = p.call().length, step = packed && keeps_exps(summed<Op>) ? 1 : sample_step(n),
+  const ptrdiff_t n = p.call().length,
+                  step = packed && (keeps_exps(summed<Op>) || is_weighted<Op>) ? 1 : sample_step(n),
                   samples = (n + step - 1) / step;
   if (!packed) {
     pack(p.call().x, p.call().x_length * step, p.call().x_slice, window{p.first, p.slices, 0, samples}, p.x,
@@ -212,7 +226,7 @@ template <class S, forward_op Op>
 bool set_references(panel<S, Op>& p) {
   bool far = false;
   for (ptrdiff_t i = 0; i < p.lanes; i += width<S>) {
-    set_reference<S>(p.z[i / width<S>], load(p.g.reference + i), span_of<S, Op>);
+    set_reference(p.z[i / width<S>], load(p.g.reference + i), span_of<S, Op>);
     far = far || is_far(p.z[i / width<S>]);
   }
   return far;
@@ -228,7 +242,7 @@ bool find_partitions(panel<S, Op>& p) {
       pack_panel(p, block_at(p, 0));
       if (negate) prepare_columns(p, p.call().length);
     }
-    if (!p.in_result) {
+    if (fits || (!p.in_result && !is_weighted<Op>)) {
       take_samples<S, Op>(p, fits);
       if (!set_references(p)) {
         sum_blocks(p, fits, negate && !fits, !fits);
@@ -267,9 +281,8 @@ template <class S, forward_op Op>
 void read_factors(panel<S, Op>& p) {
   for (ptrdiff_t i = 0; i < p.lanes; ++i) {
     const ptrdiff_t slice = slice_of_lane(p, i);
-    const S reference = p.call().reference[slice * p.call().reference_slice];
-    p.g.reference[i] = reference;
-    p.g.factor[i] = is_nan(double(reference)) ? reference : p.call().factor[slice * p.call().factor_slice];
+    p.g.reference[i] = p.call().reference[slice * p.call().reference_slice];
+    p.g.factor[i] = factor_of(p.call(), slice);
   }
 }
 template <class S, forward_op Op>
@@ -294,7 +307,8 @@ void one_panel(panel<S, Op>& p, bool streams) {
     if (!p.tops_known) inspect_blocks(p, prepared);
   }
   for (ptrdiff_t i = 0; i < p.lanes; i += w) {
-    const partition<S>& z = p.z[i / w];
+    const auto& z = p.z[i / w];
+    if constexpr (is_weighted<Op>) store_totals(z.products, p.wg.products + i, p.wg.rest + i);
     store(p.g.top + i, z.top);
     store(p.g.shift + i, z.shift);
     store(p.g.exponent + i, z.exponent);
@@ -303,12 +317,23 @@ void one_panel(panel<S, Op>& p, bool streams) {
   if constexpr (is_loss<Op>) {
     finish_losses<S, which == terms::kept>(p.g, p.lg, *call.loss, p.lanes);
     store_losses(p.g, p.lg, *call.loss, p.first, p.slices);
+  } else if constexpr (is_entropy<Op>) {
+    finish_entropies(p.g, p.wg, p.lanes);
+    if constexpr (is_reduction<Op>) store_entropies(call, p.wg, p.first, p.slices);
+  } else if constexpr (Op == forward_op::hvp) {
+    finish_hvps(p.g, p.wg, p.lanes);
   } else {
     finish<which>(p.g, p.lanes);
   }
   if constexpr (Op == forward_op::logsumexp) store_logs(call, p.g, p.first, p.slices, p.lanes);
   if constexpr (is_reduction<Op>) return;
   if constexpr (Op == forward_op::logsumexp_backward) apply_factors(p);
+  if constexpr (Op == forward_op::entropy_backward) {
+    for (ptrdiff_t i = 0; i < p.lanes; ++i) p.g.factor[i] = factor_of(call, slice_of_lane(p, i));
+  }
+  if constexpr (Op == forward_op::hvp) {
+    for (ptrdiff_t i = 0; i < p.lanes; ++i) p.g.factor[i] = call.factor[slice_of_lane(p, i)];
+  }
   if constexpr (is_loss<Op>) set_slopes(p);
   if (p.in_result) {
     const window whole = {p.first, p.slices, 0, call.length};
@@ -345,7 +370,7 @@ void panels(const forward_call<S>& call) {
   panel<S, Op> p;
   p.of = &call;
   p.x = call.scratch;
-  bool probable = false;
+  bool probable = Op == forward_op::hvp;
   if constexpr (is_loss<Op>) probable = probabilities_of(*call.loss) != nullptr;
   const ptrdiff_t half = call.scratch_size / 2 / line * line;
   ptrdiff_t lanes = (probable ? half : call.scratch_size) / (call.length + overhang) / line * line;
@@ -357,15 +382,18 @@ void panels(const forward_call<S>& call) {
       writes ? slices_before_line(call.out, call.out_length, call.out_slice, call.count) : 0;
   for (p.first = 0; p.first < call.count; p.first += p.slices) {
     p.slices = p.first == 0 && before != 0 ? before : at_most(call.count - p.first, lanes);
-    if (is_narrow<S, Op>(call, p.slices)) {
-      narrow<S, Op>(call, p.first, p.slices);
-      continue;
+    if constexpr (!is_weighted<Op>) {
+      if (is_narrow<S, Op>(call, p.slices)) {
+        narrow<S, Op>(call, p.first, p.slices);
+        continue;
+      }
     }
     p.lanes = (p.slices + width<S> - 1) / width<S> * width<S>;
     p.in_result = !fits && keeps_in_result<S, Op>(call, p.slices);
     p.direct = !fits && reads_directly<S, Op>(call, p.slices);
     p.block = call.length;
-    p.t = probable && (fits || !reads_probabilities(call, p.slices)) ? call.scratch + half : nullptr;
+    const bool packs = probable && (fits || Op == forward_op::hvp || !reads_probabilities(call, p.slices));
+    p.t = packs ? call.scratch + half : nullptr;
     if (!fits) {
       const ptrdiff_t room = p.t != nullptr ? half : call.scratch_size;
       const ptrdiff_t rows = (call.in_memory ? room : at_most(room, block_length<S>)) / p.lanes;

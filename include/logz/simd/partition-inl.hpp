@@ -25,6 +25,7 @@ struct range<float> {
   static constexpr span<float> for_log = {50, 40};
   static constexpr span<float> for_gradient = {64, 0};
   static constexpr span<float> for_loss_gradient = {64, 24};
+  static constexpr span<float> for_products = for_gradient;
   /// exp · 2^-no_power is 0: of a table's entry no bit is left, or it rounds to 0.
   static constexpr float no_power = has_fma ? 127 : 160;
   static constexpr float limit =
@@ -37,6 +38,7 @@ struct range<double> {
   static constexpr span<double> for_log = for_softmax;
   static constexpr span<double> for_gradient = {900, 0};
   static constexpr span<double> for_loss_gradient = {900, 60};
+  static constexpr span<double> for_products = {0, 0};
   static constexpr double no_power = 1023;
   static constexpr double limit = 4096;
   static constexpr double rounding = 0x1.8p52;
@@ -44,6 +46,8 @@ struct range<double> {
 
 template <class S, forward_op Op>
 inline constexpr span<S> span_of = Op == forward_op::logsumexp_backward       ? range<S>::for_gradient
+                                   : Op == forward_op::entropy_backward       ? range<S>::for_gradient
+                                   : Op == forward_op::hvp                    ? range<S>::for_products
                                    : Op == forward_op::cross_entropy_gradient ? range<S>::for_loss_gradient
                                    : Op == forward_op::softmax                ? range<S>::for_softmax
                                                                               : range<S>::for_log;
@@ -51,7 +55,7 @@ inline constexpr span<S> span_of = Op == forward_op::logsumexp_backward       ? 
 /// Which numbers enter the sum, and how it is rounded.
 enum class terms {
   all,     // for softmax
-  others,  // without one number at the maximum, for log Z
+  others,  // without one number at the maximum, for log Z; for an entropy with a sum beside it
   kept     // the same, with every exp kept: for the gradients of losses
 };
 /// The exps of all numbers take their place.

@@ -12,10 +12,6 @@ constexpr ptrdiff_t short_length = 224;
 template <class S>
 constexpr ptrdiff_t short_paired_length = 31;
 
-/// Numbers of a row that are worked on at a time where they pass through scratch: 16 KiB.
-template <class S>
-constexpr ptrdiff_t block_length = 16384 / static_cast<ptrdiff_t>(sizeof(S));
-
 /// Slices up to this length keep their exponentials in the result (2 MiB, a part of a last-level cache); of longer ones
 /// they are computed again, so that memory is read twice and written once.
 template <class S>
@@ -25,11 +21,6 @@ template <forward_op Op>
 constexpr terms summed = Op == forward_op::softmax || Op == forward_op::logsumexp_backward ? terms::all
                          : Op == forward_op::cross_entropy_gradient                        ? terms::kept
                                                                                            : terms::others;
-template <forward_op Op>
-constexpr bool is_loss = Op == forward_op::cross_entropy || Op == forward_op::cross_entropy_gradient;
-/// One number a slice, or none.
-template <forward_op Op>
-constexpr bool is_reduction = Op == forward_op::logsumexp || Op == forward_op::cross_entropy;
 
 /// Rows that are negated or far from 0 are copied block by block into scratch, so that the passes see plain numbers.
 template <class S>
@@ -45,11 +36,15 @@ S top_of_prepared(const forward_call<S>& call, const S* x) {
 }
 /// Adds exp of a row to the sum. With kept null the exps are lost, and softmax's maximum is tracked block by block.
 template <class S, forward_op Op>
-void sum_row(partition<S>& z, const forward_call<S>& call, const S* x, S* kept, bool prepared) {
+void sum_row(partition_of<S, Op>& z, const forward_call<S>& call, const S* x,
+             [[maybe_unused]] ptrdiff_t slice, S* kept, bool prepared) {
   constexpr terms which = summed<Op>;
   if (!prepared && (which == terms::others || kept != nullptr)) {
     // A row whose maximum was looked for has been read: what is ahead is the next one, where rows are short.
     const bool helps = kept == nullptr || call.length <= block_length<S>;
+    if constexpr (is_weighted<Op>) {
+      return weighted_row_sum<S, is_entropy<Op>>(z, x, second_of<Op>(call, slice), call.length);
+    }
     return row_sum<S, which>(z, x, call.length, kept, helps ? page / static_cast<ptrdiff_t>(sizeof(S)) : 0);
   }
   for (ptrdiff_t l = 0; l < call.length; l += block_length<S>) {
@@ -57,20 +52,13 @@ void sum_row(partition<S>& z, const forward_call<S>& call, const S* x, S* kept, 
     if (prepared) row_prepare(x + l, n, call.negate, S(z.shift[0]), call.scratch);
     if (!prepared && (Op == forward_op::softmax || which == terms::kept))
       z.top = larger<vec<S>>(all(row_max(x + l, n)), z.top);
-    row_sum<S, which>(z, prepared ? call.scratch : x + l, n, kept == nullptr ? call.scratch : kept + l);
+    if constexpr (is_weighted<Op>) {
+      const S* const v = second_of<Op>(call, slice);
+      weighted_row_sum<S, is_entropy<Op>>(z, prepared ? call.scratch : x + l, v == nullptr ? v : v + l, n);
+    } else {
+      row_sum<S, which>(z, prepared ? call.scratch : x + l, n, kept == nullptr ? call.scratch : kept + l);
+    }
   }
-}
-
-/// What the gradient of logsumexp multiplies by: p keeps its digits below the smallest normal number where a large
-/// factor brings it back.
-template <class S>
-LOGZ_INLINE void set_factor(coefficients<S>& with, vec<S> factor) {
-  constexpr S up = sizeof(S) == 4 ? S(0x1p40) : S(0x1p400);
-  const vec<S> raise = magnitude<S>(factor) >= S(1) ? all(up) : all(S(1));
-  const vec<S> lower = magnitude<S>(factor) >= S(1) ? all(S(1) / up) : all(S(1));
-  with.high *= raise;
-  with.low *= raise;
-  with.factor = factor * lower;
 }
 
 /// log Z; where the maximum is infinite, that or NaN.
@@ -83,30 +71,31 @@ S log_z(const S* x, ptrdiff_t n, ptrdiff_t stride, S top, S shift, S high, S low
   return top;
 }
 
-/// What stands in for a row's maximum at first; where exps are kept, the maximum.
+/// What stands in for a row's maximum at first; the maximum where exps are kept or their distances from it are summed.
 template <class S, forward_op Op>
 S first_reference(const forward_call<S>& call, const S* x, ptrdiff_t slice, const S* kept) {
   if constexpr (Op == forward_op::logsumexp_backward) return call.reference[slice * call.reference_slice];
-  return kept != nullptr ? row_max(x, call.length) : row_samples(x, call.length);
+  return kept != nullptr || is_weighted<Op> ? row_max(x, call.length) : row_samples(x, call.length);
 }
 
 /// Finds a row's sum. True where its numbers had to be prepared.
 template <class S, forward_op Op>
-bool find_partition(partition<S>& z, const forward_call<S>& call, const S* x, S reference, S* kept) {
+bool find_partition(partition_of<S, Op>& z, const forward_call<S>& call, const S* x, ptrdiff_t slice,
+                    S reference, S* kept) {
   constexpr bool backward = Op == forward_op::logsumexp_backward;
   begin(z);
   if (backward || !call.negate) {
-    set_reference<S>(z, all(reference), span_of<S, Op>);
+    set_reference(z, all(reference), span_of<S, Op>);
     const bool prepared = z.shift[0] != 0;
-    if (backward || !prepared) sum_row<S, Op>(z, call, x, kept, prepared);
+    if (backward || !prepared) sum_row<S, Op>(z, call, x, slice, kept, prepared);
     if (kept != nullptr) z.top = all(reference);
     // Kept exps may have taken the place of the row; their reference is its maximum.
     if (backward || (!prepared && (kept != nullptr || !is_low(z)))) return prepared;
   }
   const S top = top_of_prepared(call, x);
-  set_reference<S>(z, all(top), span_of<S, Op>);
+  set_reference(z, all(top), span_of<S, Op>);
   begin(z);
-  sum_row<S, Op>(z, call, x, kept, true);
+  sum_row<S, Op>(z, call, x, slice, kept, true);
   if (keeps_exps(summed<Op>)) z.top = all(top) - z.shift;
   return true;
 }
@@ -164,7 +153,8 @@ void rows(const forward_call<S>& call) {
   const ptrdiff_t at_once = fitting < 1 ? 1 : at_most(fitting, most);
   group<S, room> g;
   loss_group<S, is_loss<Op> ? room : 1> lg;
-  partition<S> z;
+  weighted_group<S, is_weighted<Op> ? room : 1> wg;
+  partition_of<S, Op> z;
   for (ptrdiff_t i = 0; i < call.count; i += at_once) {
     const ptrdiff_t rows = at_most(call.count - i, at_once);
     S* kept[most];
@@ -184,8 +174,9 @@ void rows(const forward_call<S>& call) {
       if constexpr (which == terms::kept) {
         if (keep) inspect_row(lg, r, *call.loss, i + r, x, n, reference);
       }
-      prepared = find_partition<S, Op>(z, call, x, reference, kept[r]);
-      if constexpr (which == terms::others) add_all_but_top<S>(z);
+      prepared = find_partition<S, Op>(z, call, x, i + r, reference, kept[r]);
+      if constexpr (which == terms::others && Op != forward_op::hvp) add_all_but_top(z);
+      if constexpr (is_weighted<Op>) total_of_lanes(z.products, wg.products[r], wg.rest[r]);
       if constexpr (which == terms::kept) add_all_but_largest<S>(z);
       if constexpr (is_loss<Op>) {
         if (!keep) inspect_row(lg, r, *call.loss, i + r, x, n, z.shift[0] + z.top[0]);
@@ -201,6 +192,10 @@ void rows(const forward_call<S>& call) {
     }
     if constexpr (is_loss<Op>) {
       finish_losses<S, which == terms::kept>(g, lg, *call.loss, rows);
+    } else if constexpr (is_entropy<Op>) {
+      finish_entropies(g, wg, rows);
+    } else if constexpr (Op == forward_op::hvp) {
+      finish_hvps(g, wg, rows);
     } else {
       finish<which>(g, rows);
     }
@@ -209,6 +204,18 @@ void rows(const forward_call<S>& call) {
       S* const out = call.out + (i + r) * call.out_slice;
       if constexpr (Op == forward_op::logsumexp) {
         *out = log_z(x, n, ptrdiff_t{1}, g.top[r], g.shift[r], g.high[r], g.low[r]);
+        continue;
+      }
+      if constexpr (Op == forward_op::entropy) {
+        *out = wg.entropy[r];
+        continue;
+      }
+      if constexpr (Op == forward_op::entropy_backward) {
+        write_entropy_row(call, g, wg, r, i + r, streams);
+        continue;
+      }
+      if constexpr (Op == forward_op::hvp) {
+        write_hvp_row(call, g, wg, r, i + r);
         continue;
       }
       if constexpr (is_loss<Op>) store_losses(g, lg, r, *call.loss, i + r);
@@ -226,8 +233,7 @@ void rows(const forward_call<S>& call) {
       }
       if constexpr (Op == forward_op::logsumexp_backward) {
         const S reference = call.reference[(i + r) * call.reference_slice];
-        set_factor<S>(with,
-                      all(is_nan(double(reference)) ? reference : call.factor[(i + r) * call.factor_slice]));
+        set_factor<S>(with, all(factor_of(call, i + r)));
         if (reference == -std::numeric_limits<S>::infinity()) {  // Z is 0
           for (ptrdiff_t l = 0; l < n; ++l) out[l] = 0;
           continue;

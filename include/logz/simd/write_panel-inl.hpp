@@ -16,6 +16,29 @@ struct map_lanes {
     return map<S, Op>(v, coefficients_at(g, lane));
   }
 };
+template <class S>
+struct entropy_lanes {
+  const group<S, panel_lanes<S>>& g;
+  const weighted_group<S, panel_lanes<S>>& wg;
+  LOGZ_INLINE vec<S> operator()(vec<S> v, ptrdiff_t lane, ptrdiff_t) const {
+    return map<S, forward_op::entropy_backward>(
+        v, entropy_slopes_of<S>(load(g.top + lane), load(g.exponent + lane), load(wg.mean + lane),
+                                coefficients_at(g, lane)));
+  }
+};
+template <class S>
+struct hvp_lanes {
+  const group<S, panel_lanes<S>>& g;
+  const weighted_group<S, panel_lanes<S>>& wg;
+  const S* v;  // rows of `lanes` numbers
+  ptrdiff_t lanes_;
+  S z_slope;
+  LOGZ_INLINE vec<S> operator()(vec<S> x, ptrdiff_t lane, ptrdiff_t l) const {
+    return hvp_map<S>(x, load(v + l * lanes_ + lane),
+                      hvp_slopes_of<S>(load(g.exponent + lane), load(g.high + lane), load(g.low + lane),
+                                       load(wg.mean + lane), load(g.factor + lane), z_slope));
+  }
+};
 /// The probabilities of a block of a panel: rows `row` numbers apart, packed or where they are; null: none.
 template <class S>
 struct probability_rows {
@@ -121,6 +144,13 @@ void store_logs(const forward_call<S>& call, const group<S, Count>& g, ptrdiff_t
                                       g.top[i + k], g.shift[i + k], g.high[i + k], g.low[i + k]);
     }
   }
+}
+
+template <class S, int Count>
+void store_entropies(const forward_call<S>& call, const weighted_group<S, Count>& wg, ptrdiff_t first,
+                     ptrdiff_t slices) {
+  for (ptrdiff_t i = 0; i < slices; ++i)
+    call.out[(first + i) * call.out_slice] = wg.entropy[lane_of<S>(i, slices)];
 }
 
 /// The gradients of a loss at the targets, and those that are 0.

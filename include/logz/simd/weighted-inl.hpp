@@ -1,0 +1,167 @@
+// SPDX-License-Identifier: MIT
+//
+// Sums of exponentials with a second sum beside them, of each exponential times a weight: its distance from the maximum, for
+// entropies, or a number of another operand. The maximum is known beforehand, and nothing takes x's place.
+
+namespace LOGZ_TARGET {
+
+/// A partition whose reference is the maximum, with the second sum.
+template <class S>
+struct weighted_partition : partition<S> {
+  vec<S> near;  // the maximum, shifted
+  lane_sum<S> products;
+};
+template <class S, forward_op Op>
+using partition_of = std::conditional_t<is_weighted<Op>, weighted_partition<S>, partition<S>>;
+
+/// The other operand of a slice, where there is one.
+template <forward_op Op, class S>
+LOGZ_INLINE const S* second_of(const forward_call<S>& call, ptrdiff_t slice) {
+  return Op == forward_op::hvp ? call.second + slice * call.second_slice : nullptr;
+}
+/// The factor of a slice's gradient. A reference that is NaN spreads, whatever the slice holds.
+template <class S>
+LOGZ_INLINE S factor_of(const forward_call<S>& call, ptrdiff_t slice) {
+  const S reference = call.reference[slice * call.reference_slice];
+  return is_nan(double(reference)) ? reference : call.factor[slice * call.factor_slice];
+}
+
+template <class S>
+LOGZ_INLINE void begin(weighted_partition<S>& z) {
+  begin(static_cast<partition<S>&>(z));
+  clear(z.products);
+}
+template <class S>
+LOGZ_INLINE void set_reference(weighted_partition<S>& z, vec<S> reference, const span<S>& with) {
+  set_reference(static_cast<partition<S>&>(z), reference, with);
+  z.near = reference - z.shift;
+}
+
+/// Adds two exps to the sum and, times their distances from the maximum, to the products. Exps are t + t·p: t times a
+/// distance of floats is exact in double, of doubles up to what is kept; t·p joins as it joins the sum.
+#if LOGZ_HAS_FMA
+LOGZ_INLINE void add_gaps(weighted_partition<float>& z, vec<float> a, vec<float> b) {
+  const parts<float> pa = exp_parts(a, z.exponent), pb = exp_parts(b, z.exponent);
+  const vec<float> rest_a = pa.t * pa.p, rest_b = pb.t * pb.p;
+  const vec<double> near = first_half(z.near), near_second = second_half(z.near);
+  const vec<double> ta = first_half(pa.t), tb = first_half(pb.t);
+  const vec<double> ta_second = second_half(pa.t), tb_second = second_half(pb.t);
+  z.sum.first += ta + tb;
+  z.sum.second += ta_second + tb_second;
+  z.sum.low += rest_a + rest_b;
+  z.products.first = fma(ta, near - first_half(a), fma(tb, near - first_half(b), z.products.first));
+  z.products.second = fma(ta_second, near_second - second_half(a),
+                          fma(tb_second, near_second - second_half(b), z.products.second));
+  z.products.low = fma(rest_a, z.near - a, fma(rest_b, z.near - b, z.products.low));
+}
+#else
+LOGZ_INLINE void add_gaps(weighted_partition<float>& z, vec<float> a, vec<float> b) {
+  const parts<float> pa = exp_parts(a, z.exponent), pb = exp_parts(b, z.exponent);
+  const vec<double> near = first_half(z.near), near_second = second_half(z.near);
+  add(z.sum, pa, pb);
+  z.products.first += pa.first * (near - first_half(a)) + pb.first * (near - first_half(b));
+  z.products.second +=
+      pa.second * (near_second - second_half(a)) + pb.second * (near_second - second_half(b));
+}
+#endif
+/// e · weight, to the last digit of t · weight; weight_rest: what the weight has lost.
+LOGZ_INLINE vec<double> product_of(const parts<double>& e, vec<double> weight, vec<double> weight_rest,
+                                   vec<double>& rest) {
+  const vec<double> product = opaque_vector(e.t * weight);
+  rest += error_of_finite(e.t, weight, product) + fma(e.t * e.p, weight, e.t * weight_rest);
+  return product;
+}
+LOGZ_INLINE void add_products(lane_sum<double>& sum, vec<double> a, vec<double> b, vec<double> rest) {
+  const vec<double> both = two_sum<vec<double>>(a, b, rest);
+  const vec<double> joined = opaque_vector(both + rest);
+  sum.low += rest - opaque_vector(joined - both);
+  add_exactly(sum, joined);
+}
+LOGZ_INLINE void add_gaps(weighted_partition<double>& z, vec<double> a, vec<double> b) {
+  const parts<double> pa = exp_parts(a, z.exponent), pb = exp_parts(b, z.exponent);
+  add(z.sum, pa, pb);
+  vec<double> lost_a = {}, lost_b = {}, rest = {};
+  const vec<double> gap_a = two_sum<vec<double>>(z.near, -a, lost_a);
+  const vec<double> gap_b = two_sum<vec<double>>(z.near, -b, lost_b);
+  const vec<double> of_a = product_of(pa, gap_a, lost_a, rest), of_b = product_of(pb, gap_b, lost_b, rest);
+  add_products(z.products, of_a, of_b, rest);
+}
+/// The same times numbers of another operand: of floats in double, where no product overflows.
+LOGZ_INLINE void add_weighted(weighted_partition<float>& z, vec<float> a, vec<float> b, vec<float> va,
+                              vec<float> vb) {
+  const parts<float> pa = exp_parts(a, z.exponent), pb = exp_parts(b, z.exponent);
+  add(z.sum, pa, pb);
+  lane_sum<float>& to = z.products;
+  to.first = fma(first_of(pa), first_half(va), fma(first_of(pb), first_half(vb), to.first));
+  to.second = fma(second_of(pa), second_half(va), fma(second_of(pb), second_half(vb), to.second));
+}
+LOGZ_INLINE void add_weighted(weighted_partition<double>& z, vec<double> a, vec<double> b, vec<double> va,
+                              vec<double> vb) {
+  const parts<double> pa = exp_parts(a, z.exponent), pb = exp_parts(b, z.exponent);
+  add(z.sum, pa, pb);
+  const vec<double> none = {};
+  vec<double> rest = {};
+  const vec<double> of_a = product_of(pa, va, none, rest), of_b = product_of(pb, vb, none, rest);
+  add_products(z.products, of_a, of_b, rest);
+}
+
+/// Adds pairs of vectors, `step` numbers from one to the next. For an entropy (v null) one number at the maximum stays out
+/// of the sum in each lane.
+template <class S, bool Entropy>
+__attribute__((noinline)) void weighted_sum(weighted_partition<S>& z, const S* x, const S* v,
+                                            ptrdiff_t vectors, ptrdiff_t step) {
+  weighted_partition<S> at = z;
+  for (ptrdiff_t l = 0; l < vectors;) {
+    const ptrdiff_t stop = l + at_most(vectors - l, flush_step);
+    for (; l < stop; l += 2) {
+      vec<S> a = load(x + l * step), b = load(x + (l + 1) * step);
+      if constexpr (Entropy) {
+        set_aside<S>(at.top, a, b);
+        add_gaps(at, larger<vec<S>>(at.floor, a), larger<vec<S>>(at.floor, b));
+      } else {
+        add_weighted(at, larger<vec<S>>(at.floor, a), larger<vec<S>>(at.floor, b), load(v + l * step),
+                     load(v + (l + 1) * step));
+      }
+    }
+    flush(at.sum);
+    flush(at.products);
+  }
+  z.sum = at.sum;
+  z.products = at.products;
+  z.top = at.top;
+}
+/// The same of n numbers side by side.
+template <class S, bool Entropy>
+void weighted_row_sum(weighted_partition<S>& z, const S* x, const S* v, ptrdiff_t n) {
+  constexpr ptrdiff_t w = width<S>;
+  const ptrdiff_t whole = n / (2 * w) * 2, l = whole * w;
+  weighted_sum<S, Entropy>(z, x, v, whole, w);
+  if (l == n) return;
+  alignas(64) S tail[2 * w], weights[2 * w];
+  const vec<S> least = all(-std::numeric_limits<S>::infinity()), none = {};
+  store(tail, load_up_to(x + l, n - l, least));
+  store(tail + w, load_up_to(x + l + w, n - l - w, least));
+  store(weights, Entropy ? none : load_up_to(v + l, n - l, none));
+  store(weights + w, Entropy ? none : load_up_to(v + l + w, n - l - w, none));
+  weighted_sum<S, Entropy>(z, tail, weights, 2, w);
+}
+
+/// What is known of a group's slices beside their partitions.
+template <class S, int Count>
+struct weighted_group {
+  alignas(64) double products[Count];
+  alignas(64) double rest[Count];
+  alignas(64) S mean[Count];  // Σ p times the weights
+  alignas(64) S entropy[Count];
+};
+
+/// Σ e · weight / Z.
+template <class S, int Count>
+LOGZ_INLINE lane_sum<double> mean_of(const weighted_group<S, Count>& wg, ptrdiff_t i,
+                                     const lane_sum<double>& inverse) {
+  lane_sum<double> mean = times<S>(load(wg.products + i), inverse);
+  if constexpr (sizeof(S) == 8) mean.low += load(wg.rest + i) * inverse.high;
+  return mean;
+}
+
+}  // namespace LOGZ_TARGET
