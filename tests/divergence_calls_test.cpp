@@ -5,6 +5,8 @@
 
 #include <logz/divergence.hpp>
 #include <logz/log_softmax.hpp>
+#include <logz/logsumexp.hpp>
+#include <logz/loss.hpp>
 #include <logz/softmax.hpp>
 #if __has_include(<unsupported/Eigen/AutoDiff>)
 #include <unsupported/Eigen/AutoDiff>
@@ -166,6 +168,39 @@ TEST_CASE("entropy, kl_div: in place, of lazy arguments, of vectors of either or
   Eigen::RowVectorXf row;
   CHECK(logz::kl_div_with_grad(log_q.row(1).transpose(), p.row(1), row, sum_of_terms) == each(1));
   CHECK(row == -p.row(1));
+}
+
+TEST_CASE_TEMPLATE(
+    "entropy, kl_div, derivatives: contiguous slices have the same bits alone and among others", T, float,
+    double) {
+  for (const std::size_t length : sizes{3, 10, 31, 37, 64, 65, 100, 225}) {
+    CAPTURE(length);
+    const auto x = matrix_of<T, Eigen::RowMajor, Eigen::Horizontal>(normal_slices<T>(70, length, 5));
+    using Plain = std::decay_t<decltype(x)>;
+    const Plain p = logz::softmax(x.rowwise());
+    const vector<T> ones = vector<T>::Ones(70);
+    const std::vector<int> targets(70, 0);
+    logz::cross_entropy_options<T> options;
+    options.reduction = logz::reduction::sum;
+    const vector<T> h = logz::entropy(x.rowwise());
+    const vector<T> kl = logz::kl_div_per_sample(x.rowwise(), p);
+    const vector<T> derivative = logz::logsumexp_jvp(x.rowwise(), p);
+    const Plain dx = logz::entropy_backward(ones, x.rowwise(), h);
+    const Plain jvp = logz::log_softmax_jvp(p.rowwise(), x);
+    const Plain hvp = logz::cross_entropy_hvp(p.rowwise(), x, targets, options);
+    for (const Index count : {1, 2, 5, 9}) {
+      const auto part = x.middleRows(31, count);
+      const auto of_p = p.middleRows(31, count);
+      const std::vector<int> some(static_cast<std::size_t>(count), 0);
+      CHECK(h.segment(31, count) == vector<T>(logz::entropy(part.rowwise())));
+      CHECK(kl.segment(31, count) == vector<T>(logz::kl_div_per_sample(part.rowwise(), of_p)));
+      CHECK(derivative.segment(31, count) == vector<T>(logz::logsumexp_jvp(part.rowwise(), of_p)));
+      CHECK(dx.middleRows(31, count) ==
+            Plain(logz::entropy_backward(ones.head(count), part.rowwise(), h.segment(31, count))));
+      CHECK(jvp.middleRows(31, count) == Plain(logz::log_softmax_jvp(of_p.rowwise(), part)));
+      CHECK(hvp.middleRows(31, count) == Plain(logz::cross_entropy_hvp(of_p.rowwise(), part, some, options)));
+    }
+  }
 }
 
 TEST_CASE_TEMPLATE("entropy, kl_div: a slice's bits depend on nothing but the slice", T, float, double) {

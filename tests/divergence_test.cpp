@@ -121,6 +121,12 @@ TEST_CASE_TEMPLATE("entropy: value and gradient meet their bounds at every lengt
                    double) {
   for (std::size_t length = 1; length <= 70; ++length)
     check_entropy(normal_slices<T>(3, length, 3), every_layout);
+  // Rows from 65 on, panels that fill a vector and do not, blocks of what does not fit in scratch.
+  for (const std::size_t length : sizes{100, 224, 225, 1000, 5001})
+    check_entropy(normal_slices<T>(5, length, 3), every_storage);
+  for (const std::size_t count : sizes{15, 16, 17, 40, 600})
+    check_entropy(normal_slices<T>(count, 33, 3), every_storage);
+  check_entropy(normal_slices<T>(300, 701, 3), every_storage);
 }
 
 TEST_CASE_TEMPLATE("entropy: hard slices meet the bounds", T, float, double) {
@@ -182,7 +188,8 @@ TEST_CASE_TEMPLATE("entropy: special values at every length and place leave the 
 TEST_CASE_TEMPLATE("kl_div: value, per sample and gradient meet their bounds in every layout", T, float,
                    double) {
   for (std::size_t length = 1; length <= 70; ++length) {
-    const std::size_t count = length % 23 == 1 ? 131 : 3;  // more slices than are summed at once
+    // More slices than are summed at once.
+    const std::size_t count = length == 24 ? 1031 : length == 47 ? 131 : 3;
     const auto log_q = log_probabilities<T>(count, length, 3);
     for (const bool log_target : {false, true}) {
       auto target = log_probabilities<T>(count, length, 4);

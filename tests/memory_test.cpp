@@ -48,8 +48,9 @@ struct strides {
 template <class T, simd::forward_op Op>
 void check_forward(Index count, Index n, const strides& by, Index offset) {
   numbers<T> x(count * n, offset), out(count * n, offset), expected(count * n, 0), factor(count, 0),
-      lz(count, 0);
+      lz(count, 0), second(count * n, 1);
   fill(x.data(), count * n);
+  fill(second.data(), count * n);
   fill(factor.data(), count);
   fill(lz.data(), count);
   simd::forward_call<T> call = {};
@@ -61,6 +62,12 @@ void check_forward(Index count, Index n, const strides& by, Index offset) {
   call.reference = lz.data();
   call.factor = factor.data();
   call.reference_slice = call.factor_slice = 1;
+  const std::vector<double> curvature(static_cast<std::size_t>(count), 0.75);
+  call.curvature = curvature.data();
+  call.z_slope = 0.25;
+  call.second = second.data();
+  call.second_length = by.length;
+  call.second_slice = by.slice;
   for (const bool in_memory : {false, true}) {
     call.in_memory = in_memory;
     call.out = in_memory ? out.data() : expected.data();
@@ -74,8 +81,9 @@ void check_forward(Index count, Index n, const strides& by, Index offset) {
 }
 
 template <class T, simd::paired_op Op>
-void check_backward(Index count, Index n, const strides& by, Index offset) {
+void check_paired(Index count, Index n, const strides& by, Index offset) {
   numbers<T> g(count * n, offset), y(count * n, 1), out(count * n, offset), expected(count * n, 0);
+  std::vector<double> sum(static_cast<std::size_t>(count)), rest(sum);
   fill(g.data(), count * n);
   for (Index i = 0; i < count * n; ++i) y.data()[i] = -std::abs(g.data()[count * n - 1 - i]);
   simd::paired_call<T> call = {};
@@ -85,6 +93,9 @@ void check_backward(Index count, Index n, const strides& by, Index offset) {
   call.y = y.data();
   call.g_length = call.y_length = call.out_length = by.length;
   call.g_slice = call.y_slice = call.out_slice = by.slice;
+  call.sum = sum.data();
+  call.rest = rest.data();
+  call.factor = T(-0.25);
   for (const bool in_memory : {false, true}) {
     call.in_memory = in_memory;
     call.out = in_memory ? out.data() : expected.data();
@@ -106,8 +117,12 @@ void check(Index count, Index n, const strides& by) {
     check_forward<T, simd::forward_op::softmax>(count, n, by, offset);
     check_forward<T, simd::forward_op::log_softmax>(count, n, by, offset);
     check_forward<T, simd::forward_op::logsumexp_backward>(count, n, by, offset);
-    check_backward<T, simd::paired_op::softmax_backward>(count, n, by, offset);
-    check_backward<T, simd::paired_op::log_softmax_backward>(count, n, by, offset);
+    check_forward<T, simd::forward_op::entropy_backward>(count, n, by, offset);
+    check_forward<T, simd::forward_op::hvp>(count, n, by, offset);
+    check_paired<T, simd::paired_op::softmax_backward>(count, n, by, offset);
+    check_paired<T, simd::paired_op::log_softmax_backward>(count, n, by, offset);
+    check_paired<T, simd::paired_op::log_softmax_jvp>(count, n, by, offset);
+    check_paired<T, simd::paired_op::log_divergence>(count, n, by, offset);
   }
 }
 

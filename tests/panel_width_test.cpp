@@ -52,8 +52,9 @@ bool same_bits(const A& a, const B& b) {
 /// What each function gives for rows of x.
 template <class T, class Matrix>
 struct results {
-  matrix<T> softmax, softmin, log_softmax, gradient, of_logsumexp, of_softmax, of_log_softmax;
-  vector<T> log_z, losses;
+  matrix<T> softmax, softmin, log_softmax, gradient, of_logsumexp, of_softmax, of_log_softmax, of_entropy,
+      jvp, hvp;
+  vector<T> log_z, losses, entropy, derivative, divergence;
 
   results(const Matrix& x, const std::vector<Index>& targets) {
     softmax = logz::softmax(x.rowwise());
@@ -67,6 +68,12 @@ struct results {
     options.reduction = logz::reduction::sum;  // so that no gradient depends on the number of samples
     logz::cross_entropy_with_grad(x.rowwise(), targets, gradient, options);
     losses = logz::cross_entropy_per_sample(x.rowwise(), targets);
+    entropy = logz::entropy(x.rowwise());
+    of_entropy = logz::entropy_backward(vector<T>::Constant(x.rows(), T(0.7)), x.rowwise(), entropy);
+    jvp = logz::log_softmax_jvp(softmin.rowwise(), log_softmax);
+    derivative = logz::logsumexp_jvp(softmin.rowwise(), softmax);
+    divergence = logz::kl_div_per_sample(log_softmax.rowwise(), softmin);
+    hvp = logz::cross_entropy_hvp(softmin.rowwise(), x, targets, options);
   }
 };
 
@@ -93,6 +100,12 @@ void check(Index n, double sigma, double mean) {
         CHECK(same_bits(got.of_log_softmax, expected.of_log_softmax.middleRows(first, slices)));
         CHECK(same_bits(got.gradient, expected.gradient.middleRows(first, slices)));
         CHECK(same_bits(got.losses, expected.losses.segment(first, slices)));
+        CHECK(same_bits(got.entropy, expected.entropy.segment(first, slices)));
+        CHECK(same_bits(got.of_entropy, expected.of_entropy.middleRows(first, slices)));
+        CHECK(same_bits(got.jvp, expected.jvp.middleRows(first, slices)));
+        CHECK(same_bits(got.derivative, expected.derivative.segment(first, slices)));
+        CHECK(same_bits(got.divergence, expected.divergence.segment(first, slices)));
+        CHECK(same_bits(got.hvp, expected.hvp.middleRows(first, slices)));
       };
       // Rows apart, which panels copy first; and rows one after the other, which narrow ones take as they are. A
       // single long slice of those is another layout.

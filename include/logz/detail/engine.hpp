@@ -31,6 +31,7 @@ simd::forward_call<S> kernel_call(const slice_shape& shape, const slices<const S
   call.out = out.slice(o, 0);
   call.out_length = out.length_stride;
   call.out_slice = out.inner_stride;
+  call.reference = nullptr;
   call.loss = nullptr;
   call.negate = false;
   return call;
@@ -140,15 +141,14 @@ void entropy_backward(const slice_shape& shape, const slices<const S>& x, const 
 
 /// p ∘ (c (v - Σ p v) + d Σ p v) with a curvature c of each slice.
 template <class S>
-void hvp(const slice_shape& shape, const slices<const S>& x, const slices<const S>& v, const S* curvature,
-         S z_slope, const slices<S>& out, Index all) {
+void hvp(const slice_shape& shape, const slices<const S>& x, const slices<const S>& v,
+         const double* curvature, double z_slope, const slices<S>& out, Index all) {
   simd::forward_call<S> call = kernel_call(shape, x, out, 0);
   call.all = all;
   call.second = v.data;
   call.second_length = v.length_stride;
   call.second_slice = v.inner_stride;
-  call.factor = curvature;
-  call.factor_slice = 1;
+  call.curvature = curvature;
   call.z_slope = z_slope;
   simd::run<simd::forward_op::hvp>(call);
 }

@@ -40,7 +40,8 @@ struct hvp_function {
     loss_terms<S> terms = problem.terms();
     terms.probability_length = probabilities.length_stride;
     terms.probability_slice = probabilities.inner_stride;
-    S curvature[loss_block], log_z[loss_block];
+    double curvature[loss_block];
+    S log_z[loss_block];
     for (Index first = 0; first < shape.inner; first += loss_block) {
       const slice_shape block{1, shape.length, std::min(loss_block, shape.inner - first)};
       const slices<const S> logits = x.from(first);
@@ -61,10 +62,9 @@ struct hvp_function {
         compensated_sum<C> factors;
         add_product<S>(factors, scale.loss, shares[i].value());
         if (squares) add_product<S>(factors, C(C(2) * scale.z), static_cast<C>(log_z[i]));
-        curvature[i] = static_cast<S>(factors.value());
+        curvature[i] = factors.value();
       }
-      engine::hvp(block, logits, v.from(first), curvature, static_cast<S>(C(2) * scale.z), out.from(first),
-                  shape.inner);
+      engine::hvp(block, logits, v.from(first), curvature, 2 * scale.z, out.from(first), shape.inner);
       if constexpr (Problem::are_indices) {
         for (Index i = 0; i < block.inner; ++i) {
           if (flat || problem.targets().of(first + i) < 0)

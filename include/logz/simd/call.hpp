@@ -30,10 +30,11 @@ struct forward_call {
   ptrdiff_t reference_slice;
   const S* factor;
   ptrdiff_t factor_slice;
-  const S* second;  // hvp: v, and in factor the curvature of each slice
+  const S* second;  // hvp: v
   ptrdiff_t second_length;
   ptrdiff_t second_slice;
-  S z_slope;                  // of the mean, in every slice
+  const double* curvature;    // and c of each slice
+  double z_slope;             // and d
   const loss_terms<S>* loss;  // the losses
   bool negate;                // the functions of -x
   bool in_memory;             // x and a result of its size do not fit in the cache

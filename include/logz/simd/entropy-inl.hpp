@@ -15,47 +15,43 @@ LOGZ_INLINE void add_all_but_top(weighted_partition<S>& z) {
   z.top = all(max_of_lanes<S>(z.top));
 }
 
-/// The entropies of a group's first `count` slices, 1 / Z as high + low and the mean gaps; NaN where there is no
-/// distribution.
-template <class S, int Count>
+/// The entropies of a group's first `count` slices, NaN where there is no distribution; with a gradient what that needs. A
+/// huge factor of doubles is lowered, so that no distance makes it overflow, and 1 / Z raised.
+template <class S, bool Gradient, int Count>
 LOGZ_INLINE void finish_entropies(group<S, Count>& g, weighted_group<S, Count>& wg, ptrdiff_t count) {
   find_top_exps(g, count);
   for (ptrdiff_t i = 0; i < count; i += width<double>) {
-    const vec<double> none = {}, nan = all(std::numeric_limits<double>::quiet_NaN());
+    const vec<double> nan = all(std::numeric_limits<double>::quiet_NaN());
     const vec<double> top = load_double(g.top + i);
     const relative_partition z =
         relative_to_top<S, false>(top, load_double(g.exponent + i), load(g.sum + i), load(g.rest + i));
-    const lane_sum<double> mean = mean_of(wg, i, z.inverse);
+    vec<double> raise = all(1.0);
+    if constexpr (Gradient && sizeof(S) == 8) {
+      const vec<double> factor = load(wg.factor + i);
+      const auto large = magnitude<double>(factor) >= 0x1p1000;
+      raise = large ? all(0x1p16) : raise;
+      store(wg.factor + i, large ? factor * 0x1p-16 : factor);
+    }
+    const lane_sum<double> mean = set_mean(wg, i, z.inverse, raise);
     const lane_sum<double> h = joined<S>(z.excess.high, mean.high, z.excess.low + mean.low);
     const auto sound = magnitude<double>(top) < std::numeric_limits<double>::infinity() && z.excess.high >= 0;
     store_double(wg.entropy + i, sound ? h.high + h.low : nan);
-    store_double(wg.mean + i, sound ? mean.high + mean.low : nan);
-    const lane_sum<double> inverse = coefficient_of<S>({all(1.0), none}, z.inverse);
-    store_double(g.high + i, inverse.high);
-    store_double(g.low + i, inverse.low);
+    if constexpr (Gradient) {
+      store(wg.mean + i, sound ? load(wg.mean + i) : nan);
+      store(wg.top + i, top);
+    }
   }
 }
 
-/// What the gradient is made of, one slice in all lanes or one in each.
+/// g p ((top - x) - Σ p (top - x)).
 template <class S>
-struct entropy_slopes {
-  vec<S> exponent, floor, near, mean;
-  coefficients<S> p;
+struct entropy_slope {
+  LOGZ_INLINE vec<double> operator()(vec<double> e, vec<double> x, vec<double>,
+                                     const weighted_lanes& with) const {
+    return probability_times<S>(e, with,
+                                with.factor * opaque_vector(opaque_vector(with.top - x) - with.mean));
+  }
 };
-template <class S>
-LOGZ_INLINE entropy_slopes<S> entropy_slopes_of(vec<S> top, vec<S> exponent, vec<S> mean,
-                                                const coefficients<S>& p) {
-  entropy_slopes<S> with = {exponent, floor_for<S>(exponent), top, mean, p};
-  set_factor<S>(with.p, p.factor);
-  return with;
-}
-template <class S, forward_op>
-LOGZ_INLINE vec<S> map(vec<S> x, const entropy_slopes<S>& with) {
-  const vec<S> v = larger<vec<S>>(with.floor, x);
-  const vec<S> e = value(exp_parts(v, with.exponent));
-  const vec<S> p = opaque_vector(fma(e, with.p.high, e * with.p.low));
-  return p * opaque_vector(with.p.factor * opaque_vector(opaque_vector(with.near - v) - with.mean));
-}
 
 /// Writes one row.
 template <class S, int Count>
@@ -64,9 +60,8 @@ void write_entropy_row(const forward_call<S>& call, const group<S, Count>& g,
   const S* const x = call.x + slice * call.x_slice;
   S* const out = call.out + slice * call.out_slice;
   const bool prepared = g.shift[r] != 0;
-  const entropy_slopes<S> with =
-      entropy_slopes_of<S>(all(g.top[r]), all(g.exponent[r]), all(wg.mean[r]),
-                           {all(g.high[r]), all(g.low[r]), all(factor_of(call, slice))});
+  const weighted_map<S, entropy_slope<S>> with =
+      weighted_map_of<S>(all(g.exponent[r]), weighted_row(wg, r), weighted_row(wg, r), entropy_slope<S>{});
   for (ptrdiff_t l = 0; l < call.length; l += block_length<S>) {
     const ptrdiff_t n = at_most(call.length - l, block_length<S>);
     if (prepared) row_prepare(x + l, n, false, g.shift[r], call.scratch);

@@ -21,6 +21,7 @@
 #include "write_panel-inl.hpp"
 #include "narrow-inl.hpp"
 #include "short_slice-inl.hpp"
+#include "columns-inl.hpp"
 #include "panel-inl.hpp"
 #include "loss_panel-inl.hpp"
 #include "scaled_exp-inl.hpp"
@@ -39,8 +40,7 @@ void forward(const forward_call<S>& call) {
   if constexpr (is_loss<Op>)
     contiguous = contiguous && (call.loss->probability == nullptr || call.loss->probability_length == 1);
   if constexpr (Op == forward_op::hvp) contiguous = contiguous && call.second_length == 1;
-  // Of weighted sums there are no narrow panels: few short slices are rows.
-  if (contiguous && (call.length > short_length<S> || (is_weighted<Op> && call.count < width<S>))) {
+  if (contiguous && call.length > (is_weighted<Op> ? short_weighted_length<S> : short_length<S>)) {
     rows<S, Op>(call);
     return;
   }

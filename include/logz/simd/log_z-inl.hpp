@@ -4,19 +4,20 @@
 
 namespace LOGZ_TARGET {
 
-/// log of 2^k · (1 + f) / (1 - f), |f| <= 1/5, to 2^-34 of itself: 2 atanh f = 2 f (1 + z p(z)), z = f², p to 2^-35.4 of
-/// it. k is biased by 1023.
-LOGZ_INLINE vec<double> log_of_ratio(bits<double> k, vec<double> f) {
+/// A biased exponent as a number. Integers as doubles and opaque: one instruction to load, not three.
+LOGZ_INLINE vec<double> power_of(bits<double> k) {
   const vec<double> unit = opaque_vector(all(0x1p52));
-  const vec<double> k_ln2 =
-      opaque_vector(vec<double>(k | bits<double>(unit)) - (0x1p52 + 1023)) * 0.6931471805599453;
+  return opaque_vector(vec<double>(k | bits<double>(unit)) - (0x1p52 + 1023));
+}
+/// log of 2^k · (1 + f) / (1 - f), |f| <= 1/5, to 2^-34 of itself: 2 atanh f = 2 f (1 + z p(z)), z = f², p to 2^-35.3 of
+/// it. k is biased by 1023. The polynomials are tests/reference/log_polynomials.py's.
+LOGZ_INLINE vec<double> log_of_ratio(bits<double> k, vec<double> f) {
   const vec<double> z = f * f, twice = 2.0 * f;
   const vec<double> p = (0x1.55555423ee18ap-2 + z * 0x1.999bd9b2a81d1p-3) +
                         z * z * (0x1.23e9fd463ccd6p-3 + z * 0x1.ed82d878f6791p-4);
-  return k_ln2 + (twice + twice * z * p);
+  return power_of(k) * 0.6931471805599453 + (twice + twice * z * p);
 }
-/// k of a ratio, biased, such that 2 / 3 <= ratio / 2^k <= 3 / 2. Integers as doubles and opaque: one instruction to load,
-/// not three. 1.5 is 1023 and a half.
+/// k of a ratio, biased, such that 2 / 3 <= ratio / 2^k <= 3 / 2. 1.5 is 1023 and a half.
 LOGZ_INLINE bits<double> exponent_of_ratio(vec<double> a, vec<double> b) {
   const vec<double> half = opaque_vector(all(1.5));
   return (bits<double>(a) - bits<double>(b) + bits<double>(half)) >> 52;
@@ -27,6 +28,40 @@ LOGZ_INLINE vec<double> log_excess(vec<double> others, vec<double> top) {
   const bits<double> k = exponent_of_ratio(total, top);
   const vec<double> near = top * vec<double>(k << 52);
   return log_of_ratio(k, (others + opaque_vector(top - near)) / (total + near));
+}
+
+/// log y, y > 0, of a number of S; NaN of any other. Of floats to 2^-34 of itself, of doubles to an ulp, with what its
+/// rounding has lost.
+template <class S>
+LOGZ_INLINE lane_sum<double> log_of_number(vec<double> y) {
+  const double infinity = std::numeric_limits<double>::infinity();
+  lane_sum<double> log;
+  if constexpr (sizeof(S) == 4) {
+    const bits<double> k = exponent_of_ratio(y, all(1.0));
+    const vec<double> near = vec<double>(k << 52);
+    log = {log_of_ratio(k, (y - near) / (y + near)), vec<double>{}};
+  } else {
+    const auto small = y < 0x1p-1000;
+    const vec<double> normal = smaller<vec<double>>(all(0x1.7p1023), small ? y * 0x1p64 : y);
+    const bits<double> k = exponent_of_ratio(normal, all(1.0));
+    const vec<double> near = vec<double>(k << 52), power = power_of(k) - (small ? all(64.0) : vec<double>{});
+    const vec<double> f = (normal - near) / (normal + near), z = f * f, twice = 2.0 * f, z2 = z * z;
+    const vec<double> first = fma(z2, fma(z, all(0x1.c71c72df580fcp-4), all(0x1.24924923de6edp-3)),
+                                  fma(z, all(0x1.9999999999f17p-3), all(0x1.5555555555555p-2)));
+    const vec<double> last = fma(z2, fma(z, all(0x1.169c38cc826bep-4), all(0x1.0e8c55b42945fp-4)),
+                                 fma(z, all(0x1.3b29d0452d426p-4), all(0x1.745cac43cc003p-4)));
+    constexpr double ln2_high = 0x1.62e42fefa3p-1;  // 41 bits: its product with a power is exact
+    constexpr double ln2_low = 0x1.3de6af278ece6p-42;
+    const vec<double> whole = opaque_vector(power * ln2_high);
+    const vec<double> sum = opaque_vector(whole + twice);  // no number of whole is below twice, but 0
+    const vec<double> rest = fma(power, all(ln2_low), opaque_vector(twice - opaque_vector(sum - whole))) +
+                             twice * z * fma(z2 * z2, last, first);
+    const vec<double> joined = opaque_vector(sum + rest);
+    log = {joined, rest - opaque_vector(joined - sum)};
+  }
+  const auto is_log = (y > 0) & (y < infinity);
+  const vec<double> limit = y > 0 ? y : all(std::numeric_limits<double>::quiet_NaN());
+  return {is_log ? log.high : limit, is_log ? log.low : vec<double>{}};
 }
 
 /// exp(top) · 2^exponent of a vector of slices, unrounded, in double; doubles have theirs where they are needed.
@@ -59,16 +94,19 @@ LOGZ_INLINE void look_up_log(bits<double> entry, vec<double>& c, vec<double>& hi
   low = load(lows);
 }
 
-/// log(y + y_rest), y > 0 normal, |y_rest| <= ulp(y), to about 2^-60 of itself. With One of the first lane alone.
+/// log(1 + s), s >= 0, to about 2^-60 of itself; NaN stays NaN: the table is entered by m's bits, always in range.
+/// With One of the first lane alone.
 ///
-/// y + y_rest = 2^k · m; with c near 1 / m from the table, log m = -log c + log(1 + r), r = m c - 1, |r| < 1 / 128.
+/// 1 + s = 2^k · m; with c near 1 / m from the table, log m = -log c + log(1 + r), r = m c - 1, |r| < 1 / 128.
 template <bool One = false>
-LOGZ_INLINE lane_sum<double> log_twofold(vec<double> y, vec<double> y_rest) {
-  constexpr std::uint64_t root_half = 0x3fe6a09e667f3bcd, bias = 1024;
-  const bits<double> k = (bits<double>(y) - (root_half - (bias << 52))) >> 52;  // biased
-  const vec<double> m = vec<double>(bits<double>(y) + (bias << 52) - (k << 52));
-  const vec<double> down = vec<double>((1023 + bias - k) << 52);  // 2^-k
-  const vec<double> power = opaque_vector(vec<double>(k | 0x4330000000000000) - (0x1p52 + double(bias)));
+LOGZ_INLINE lane_sum<double> log1p(const lane_sum<double>& s) {
+  vec<double> y_rest = s.low;
+  const vec<double> y = two_sum<vec<double>>(all(1.0), s.high, y_rest);
+  constexpr std::uint64_t root_half = 0x3fe6a09e667f3bcd;
+  const bits<double> k = (bits<double>(y) - root_half) >> 52;
+  const vec<double> m = vec<double>(bits<double>(y) - (k << 52));
+  const vec<double> down = vec<double>((1023 - k) << 52);  // 2^-k
+  const vec<double> power = opaque_vector(vec<double>(k | 0x4330000000000000) - 0x1p52);
   const bits<double> entry = bits<double>(opaque_vector(m * 128.0 + 0x1p52)) & 0xff;
   vec<double> reciprocal, log_high, log_low;
   if constexpr (One) {
@@ -98,32 +136,6 @@ LOGZ_INLINE lane_sum<double> log_twofold(vec<double> y, vec<double> y_rest) {
   vec<double> lost = {};
   const vec<double> total = two_sum<vec<double>>(sum, rest, lost);
   return {total, lost};
-}
-/// log(1 + s), s >= 0, to about 2^-60 of itself; NaN stays NaN: the table is entered by m's bits, always in range.
-/// With One of the first lane alone.
-template <bool One = false>
-LOGZ_INLINE lane_sum<double> log1p(const lane_sum<double>& s) {
-  vec<double> y_rest = s.low;
-  const vec<double> y = two_sum<vec<double>>(all(1.0), s.high, y_rest);
-  return log_twofold<One>(y, y_rest);
-}
-/// log y, y > 0, of a number of S; NaN of any other. Of floats to 2^-34 of itself, of doubles to 2^-52.
-template <class S>
-LOGZ_INLINE lane_sum<double> log_of_number(vec<double> y) {
-  lane_sum<double> log;
-  if constexpr (sizeof(S) == 4) {
-    const bits<double> k = exponent_of_ratio(y, all(1.0));
-    const vec<double> near = vec<double>(k << 52);
-    log = {log_of_ratio(k, (y - near) / (y + near)), vec<double>{}};
-  } else {
-    const auto small = y < 0x1p-1000;
-    log = log_twofold(small ? y * 0x1p64 : y, vec<double>{});
-    const vec<double> up = small ? all(64 * 0.6931471805599453) : vec<double>{};
-    log = {log.high - up, log.low};
-  }
-  const auto is_log = (y > 0) & (y < std::numeric_limits<double>::infinity());
-  const vec<double> limit = y > 0 ? y : all(std::numeric_limits<double>::quiet_NaN());
-  return {is_log ? log.high : limit, is_log ? log.low : vec<double>{}};
 }
 
 /// An exponential, its two parts added without error.

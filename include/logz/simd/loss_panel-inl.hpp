@@ -104,9 +104,9 @@ auto lanes_map(const panel<S, Op>& p, [[maybe_unused]] ptrdiff_t start) {
     return gradient_lanes<S>{p.g, p.lg, probabilities_at(p, start),
                              weighted ? terms.weight + start : nullptr};
   } else if constexpr (Op == forward_op::entropy_backward) {
-    return entropy_lanes<S>{p.g, p.wg};
+    return weighted_map_lanes<S, entropy_slope<S>>{p.g, p.wg, nullptr, 0, S(0), {}};
   } else if constexpr (Op == forward_op::hvp) {
-    return hvp_lanes<S>{p.g, p.wg, p.t, p.lanes, p.call().z_slope};
+    return weighted_map_lanes<S, hvp_slope<S>>{p.g, p.wg, p.t, p.lanes, hvp_lift<S>, {p.call().z_slope}};
   } else {
     return map_lanes<S, Op>{p.g};
   }

@@ -13,14 +13,16 @@ struct paired_coefficients {
   vec<S> sum, exponent, floor;
 };
 
-/// The gradients of the divergences do not know the sum: their factor is the call's, of at most 1, so that exp may lose
-/// what is below the smallest normal number.
+/// The gradients of the divergences do not know the sum: their factor is the call's, of at most 1, so that a bias of a few
+/// bits more than a subnormal number has is enough, and leaves t up to 67 (668) in range.
 template <class S, paired_op Op>
 LOGZ_INLINE paired_coefficients<S> coefficients_of(const paired_call<S>& call, vec<S> sum) {
   constexpr bool single = sizeof(S) == 4;
   constexpr S lowest = single ? 125 : 1021, ln2 = S(0.693147);
   if constexpr (gives_sums(Op)) {
-    return {all(call.factor), vec<S>{}, all(-ln2 * lowest)};
+    constexpr S bias = Op == paired_op::divergence ? S(0) : single ? S(30) : S(60);
+    constexpr S down = Op == paired_op::divergence ? S(1) : single ? S(0x1p-30) : S(0x1p-60);
+    return {all(call.factor * down), all(bias), all(-ln2 * (bias + lowest))};
   } else if constexpr (Op != paired_op::log_softmax_backward) {
     return {sum, vec<S>{}, vec<S>{}};
   } else {
@@ -50,7 +52,7 @@ LOGZ_INLINE vec<S> paired_map(vec<S> g, vec<S> y, const paired_coefficients<S>& 
 }
 
 template <class S, paired_op Op>
-lane_sum<S> row_total(const S* g, const S* y, ptrdiff_t n) {
+LOGZ_INLINE lane_sum<S> row_total(const S* g, const S* y, ptrdiff_t n) {
   constexpr ptrdiff_t w = width<S>;
   const vec<S> none = {}, absent_y = absent<S, Op>();
   lane_sum<S> a, b;

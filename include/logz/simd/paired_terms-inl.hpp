@@ -33,13 +33,27 @@ LOGZ_INLINE lane_sum<double> log_divergence_term(vec<double> log_q, vec<double> 
   const auto drops = t == -std::numeric_limits<double>::infinity();
   return {drops ? none : term.high, drops ? none : term.low};
 }
+/// exp(y) for a term, and the term. log_softmax_jvp: y up to 19 (709), as log-probabilities are.
+constexpr float jvp_bias = 100;
+template <paired_op Op>
+LOGZ_INLINE parts<float> exp_of_term(vec<float> y) {
+  if constexpr (Op == paired_op::log_divergence) return scaled_parts<exps::all>(y);
+  const vec<float> bias = all(jvp_bias);
+  return exp_parts(larger<vec<float>>(floor_for<float>(bias), y), bias);
+}
+template <paired_op Op>
+LOGZ_INLINE parts<double> exp_of_term(vec<double> y) {
+  if constexpr (Op == paired_op::log_divergence) return scaled_parts<exps::all>(y);
+  return exp_parts(larger<vec<double>>(floor_for<double>(vec<double>{}), y), vec<double>{});
+}
 template <class S, paired_op Op>
-LOGZ_INLINE lane_sum<double> exp_term(vec<double> g, vec<double> y, vec<double> scaled) {
-  const scaled_exp e = scaled_exp_of<S, exps::all>(y, scaled);
+LOGZ_INLINE lane_sum<double> exp_term(vec<double> g, vec<double> y, vec<double> e) {
   if constexpr (Op == paired_op::log_divergence) {
-    return log_divergence_term<S>(g, y, e);
+    return log_divergence_term<S>(g, y, scaled_exp_of<S, exps::all>(y, e));
+  } else if constexpr (sizeof(S) == 4) {
+    return {e * (g * 0x1p-100), vec<double>{}};
   } else {
-    return times_exp_unless<S>(bits<double>{}, {g, vec<double>{}}, e);
+    return times<S>(g, {e, vec<double>{}});
   }
 }
 
@@ -57,7 +71,7 @@ LOGZ_INLINE void add_pair(vec<double>& sum, vec<double> ga, vec<double> gb, vec<
 template <paired_op Op>
 LOGZ_INLINE void add_pair(lane_sum<float>& s, vec<float> ga, vec<float> gb, vec<float> ya, vec<float> yb) {
   if constexpr (sums_exps<Op>) {
-    const parts<float> ea = scaled_parts<exps::all>(ya), eb = scaled_parts<exps::all>(yb);
+    const parts<float> ea = exp_of_term<Op>(ya), eb = exp_of_term<Op>(yb);
     s.first += exp_term<float, Op>(first_half(ga), first_half(ya), first_of(ea)).high +
                exp_term<float, Op>(first_half(gb), first_half(yb), first_of(eb)).high;
     s.second += exp_term<float, Op>(second_half(ga), second_half(ya), second_of(ea)).high +
@@ -80,8 +94,8 @@ LOGZ_INLINE void add_pair(lane_sum<double>& s, vec<double> ga, vec<double> gb, v
   } else {
     lane_sum<double> a, b;
     if constexpr (sums_exps<Op>) {
-      a = exp_term<double, Op>(ga, ya, value(scaled_parts<exps::all>(ya)));
-      b = exp_term<double, Op>(gb, yb, value(scaled_parts<exps::all>(yb)));
+      a = exp_term<double, Op>(ga, ya, value(exp_of_term<Op>(ya)));
+      b = exp_term<double, Op>(gb, yb, value(exp_of_term<Op>(yb)));
     } else {
       a = divergence_term<double>(ga, ya);
       b = divergence_term<double>(gb, yb);

@@ -26,6 +26,13 @@ LOGZ_INLINE S factor_of(const forward_call<S>& call, ptrdiff_t slice) {
   return is_nan(double(reference)) ? reference : call.factor[slice * call.factor_slice];
 }
 
+/// The same for a weighted sum.
+template <forward_op Op, class S>
+LOGZ_INLINE double weighted_factor_of(const forward_call<S>& call, ptrdiff_t slice) {
+  if constexpr (Op == forward_op::hvp) return call.curvature[slice];
+  return double(factor_of(call, slice));
+}
+
 template <class S>
 LOGZ_INLINE void begin(weighted_partition<S>& z) {
   begin(static_cast<partition<S>&>(z));
@@ -146,22 +153,88 @@ void weighted_row_sum(weighted_partition<S>& z, const S* x, const S* v, ptrdiff_
   weighted_sum<S, Entropy>(z, tail, weights, 2, w);
 }
 
-/// What is known of a group's slices beside their partitions.
+/// What is known of a group's slices beside their partitions: the second sum, and what it comes to.
 template <class S, int Count>
 struct weighted_group {
   alignas(64) double products[Count];
   alignas(64) double rest[Count];
-  alignas(64) S mean[Count];  // Σ p times the weights
+  alignas(64) double inverse[Count];  // 1 / Z
+  alignas(64) double inverse_low[Count];
+  alignas(64) double mean[Count];    // Σ p times the weights
+  alignas(64) double factor[Count];  // of a gradient
+  alignas(64) double top[Count];     // as the sums have it
   alignas(64) S entropy[Count];
 };
-
-/// Σ e · weight / Z.
+/// The same of a vector of slices, or of one slice in all lanes.
+struct weighted_lanes {
+  vec<double> inverse, inverse_low, mean, factor, top;
+};
 template <class S, int Count>
-LOGZ_INLINE lane_sum<double> mean_of(const weighted_group<S, Count>& wg, ptrdiff_t i,
-                                     const lane_sum<double>& inverse) {
+LOGZ_INLINE weighted_lanes weighted_at(const weighted_group<S, Count>& wg, ptrdiff_t i) {
+  return {load(wg.inverse + i), load(wg.inverse_low + i), load(wg.mean + i), load(wg.factor + i),
+          load(wg.top + i)};
+}
+template <class S, int Count>
+LOGZ_INLINE weighted_lanes weighted_row(const weighted_group<S, Count>& wg, ptrdiff_t r) {
+  return {all(wg.inverse[r]), all(wg.inverse_low[r]), all(wg.mean[r]), all(wg.factor[r]), all(wg.top[r])};
+}
+
+/// The means and 1 / Z of lanes i, ... of a group, with inverse = 1 / Z; times a power of two.
+template <class S, int Count>
+LOGZ_INLINE lane_sum<double> set_mean(weighted_group<S, Count>& wg, ptrdiff_t i,
+                                      const lane_sum<double>& inverse, vec<double> power) {
   lane_sum<double> mean = times<S>(load(wg.products + i), inverse);
   if constexpr (sizeof(S) == 8) mean.low += load(wg.rest + i) * inverse.high;
+  store(wg.mean + i, mean.high + mean.low);
+  store(wg.inverse + i, inverse.high * power);
+  store(wg.inverse_low + i, inverse.low * power);
   return mean;
+}
+
+/// p · factor of exponentials e. Of floats in double. p alone may be too small to keep its digits, and so may the factor: a
+/// large one lends p a power of two.
+template <class S>
+LOGZ_INLINE vec<double> probability_times(vec<double> e, const weighted_lanes& with, vec<double> factor) {
+  if constexpr (sizeof(S) == 4) return opaque_vector(e * with.inverse) * factor;
+  constexpr double up = 0x1p400;
+  const auto large = magnitude<double>(factor) >= 1 / up;
+  const vec<double> raise = large ? all(up) : all(1.0), lower = large ? all(1 / up) : all(1.0);
+  const vec<double> p = fma(e, with.inverse * raise, e * (with.inverse_low * raise));
+  return opaque_vector(p) * opaque_vector(factor * lower);
+}
+
+/// f(exp, x, v, lanes) of each vector of doubles in vectors of numbers, joined.
+template <class Function>
+LOGZ_INLINE vec<double> through_double(const Function& f, vec<double> e, vec<double> x, vec<double> v,
+                                       const weighted_lanes& first, const weighted_lanes&) {
+  return f(e, x, v, first);
+}
+template <class Function>
+LOGZ_INLINE vec<float> through_double(const Function& f, vec<float> e, vec<float> x, vec<float> v,
+                                      const weighted_lanes& first, const weighted_lanes& second) {
+  return join(f(first_half(e), first_half(x), first_half(v), first),
+              f(second_half(e), second_half(x), second_half(v), second));
+}
+/// A function of one number and its slice through that function of doubles.
+template <class S, class Function>
+struct weighted_map {
+  vec<S> exponent, floor;
+  weighted_lanes first, second;
+  Function f;
+
+  LOGZ_INLINE vec<S> operator()(vec<S> x, vec<S> v) const {
+    const vec<S> near = larger<vec<S>>(floor, x);
+    return through_double(f, value(exp_parts(near, exponent)), near, v, first, second);
+  }
+};
+template <class S, class Function>
+LOGZ_INLINE weighted_map<S, Function> weighted_map_of(vec<S> exponent, const weighted_lanes& first,
+                                                      const weighted_lanes& second, const Function& f) {
+  return {exponent, floor_for<S>(exponent), first, second, f};
+}
+template <class S, forward_op, class Function>
+LOGZ_INLINE vec<S> map(vec<S> x, const weighted_map<S, Function>& f) {
+  return f(x, x);
 }
 
 }  // namespace LOGZ_TARGET

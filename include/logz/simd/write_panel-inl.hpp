@@ -16,27 +16,19 @@ struct map_lanes {
     return map<S, Op>(v, coefficients_at(g, lane));
   }
 };
-template <class S>
-struct entropy_lanes {
+/// Functions of weighted sums; v: rows of `lanes` numbers of the other operand, or null.
+template <class S, class Function>
+struct weighted_map_lanes {
   const group<S, panel_lanes<S>>& g;
   const weighted_group<S, panel_lanes<S>>& wg;
-  LOGZ_INLINE vec<S> operator()(vec<S> v, ptrdiff_t lane, ptrdiff_t) const {
-    return map<S, forward_op::entropy_backward>(
-        v, entropy_slopes_of<S>(load(g.top + lane), load(g.exponent + lane), load(wg.mean + lane),
-                                coefficients_at(g, lane)));
-  }
-};
-template <class S>
-struct hvp_lanes {
-  const group<S, panel_lanes<S>>& g;
-  const weighted_group<S, panel_lanes<S>>& wg;
-  const S* v;  // rows of `lanes` numbers
-  ptrdiff_t lanes_;
-  S z_slope;
+  const S* v;
+  ptrdiff_t row;
+  S lift;
+  Function f;
   LOGZ_INLINE vec<S> operator()(vec<S> x, ptrdiff_t lane, ptrdiff_t l) const {
-    return hvp_map<S>(x, load(v + l * lanes_ + lane),
-                      hvp_slopes_of<S>(load(g.exponent + lane), load(g.high + lane), load(g.low + lane),
-                                       load(wg.mean + lane), load(g.factor + lane), z_slope));
+    const ptrdiff_t half = sizeof(S) == 4 ? lane + width<double> : lane;
+    return weighted_map_of<S>(load(g.exponent + lane) + lift, weighted_at(wg, lane), weighted_at(wg, half),
+                              f)(x, v == nullptr ? x : load(v + l * row + lane));
   }
 };
 /// The probabilities of a block of a panel: rows `row` numbers apart, packed or where they are; null: none.
