@@ -71,7 +71,8 @@ template <class G, class Y, int Direction>
 /// @param log_p  log-softmax's output, of the same shape: lp, lp.rowwise() or lp.colwise().
 /// @return       an expression of v's shape; its destination may be v or log_p itself.
 ///
-/// Special values: an element of lp = -∞ has no part in the sum, for finite v; NaN in v or lp makes its slice NaN.
+/// Special values: an element of lp = -∞ has no part in the sum, for finite v; NaN in v or lp makes its slice NaN. Floats
+/// of lp above 19, which no log-probability is, overflow.
 /// Accuracy: ≤ 4 ulp of the larger of |v| and Σ exp(lp) |v|.
 /// Memory: none for arguments in memory; otherwise as log_softmax.
 /// Errors: std::invalid_argument if the shapes differ or the destination cannot take them; nothing is

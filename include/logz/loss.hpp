@@ -190,7 +190,7 @@ template <class X, class Target>
 ///
 /// Special values: as cross_entropy_with_grad's gradient, for finite v.
 /// Accuracy: floats ≤ 4, doubles ≤ 10 ulp of p · the larger of |v| and Σ p |v|, times what the options multiply it by.
-/// Memory: as cross_entropy_with_grad. It is computed slice by slice in double, without SIMD.
+/// Memory: as cross_entropy_with_grad.
 /// Errors: cross_entropy's, and std::invalid_argument if the shapes differ or the destination cannot take them.
 /// Source: ∂pᵢ/∂xⱼ = pᵢ([i = j] - pⱼ); Blanchard, Higham & Higham 2021, doi:10.1093/imanum/draa038.
 template <class V, int Direction, class X, class Targets>
