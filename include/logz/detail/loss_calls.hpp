@@ -111,7 +111,7 @@ class loss_pass {
   void finish(Index first, Index count) {
     // In registers while they are added to. An ignored sample's loss is 0, which changes no bit of the sum.
     compensated_sum<C> sum = results_.sum, z_sum = results_.z_sum;
-    for (Index i = 0; i < count; ++i) sum.add(loss_[static_cast<std::size_t>(i)]);
+    add_losses(sum, count);
     const bool squares = !(problem_.z_loss() == C(0));
     for (Index i = 0; i < count && squares; ++i) {
       const auto k = static_cast<std::size_t>(i);
@@ -127,6 +127,24 @@ class loss_pass {
     for (Index i = 0; i < count && results_.each.data != nullptr; ++i)
       *results_.each.slice(0, first + i) = static_cast<Loss>(loss_[static_cast<std::size_t>(i)]);
     if (results_.outputs != nullptr) put_out(first, count);
+  }
+
+  /// Where C has digits to spare, what a block's plain sums lose is nothing: 2^-44 of losses of one sign. In four chains.
+  void add_losses(compensated_sum<C>& sum, Index count) const {
+    const auto loss = [&](Index i) { return loss_[static_cast<std::size_t>(i)]; };
+    Index i = 0;
+    if constexpr (std::is_floating_point_v<C> && !keeps_rest<S, C>) {
+      C a(0), b(0), c(0), d(0);
+      for (; i + 4 <= count; i += 4) {
+        a += loss(i);
+        b += loss(i + 1);
+        c += loss(i + 2);
+        d += loss(i + 3);
+      }
+      sum.add(C(a + b));
+      sum.add(C(c + d));
+    }
+    for (; i < count; ++i) sum.add(loss(i));
   }
 
   void put_out(Index first, Index count) {

@@ -45,16 +45,15 @@ constexpr bool check_class_indices() {
   return are_class_indices<Targets>;
 }
 
-/// The number of class c counts by value: a negative number is not a large unsigned one.
+/// A negative target becomes an unsigned number larger than any count.
 template <class Integer>
 bool is_class(Integer target, Index classes) {
-  const bool negative = std::is_signed_v<Integer> && target < Integer{0};
-  return !negative && static_cast<unsigned long long>(target) < static_cast<unsigned long long>(classes);
+  return static_cast<unsigned long long>(target) < static_cast<unsigned long long>(classes);
 }
+/// By value: a negative index is not a large unsigned target.
 template <class Integer>
 bool is_index(Integer target, Index index) {
-  const bool negative = std::is_signed_v<Integer> && target < Integer{0};
-  return negative == (index < 0) &&
+  return (std::is_signed_v<Integer> || index >= 0) &&
          static_cast<unsigned long long>(target) == static_cast<unsigned long long>(index);
 }
 
@@ -74,15 +73,19 @@ Index check_targets(const char* function, const Targets& targets, Index ignore_i
   using Position = decltype(targets.size());
   Index ignored = 0;
   const bool ignores_class = is_class(ignore_index, classes);
-  for (Position n = 0; n < targets.size(); ++n) {
-    const auto target = targets[n];
-    const bool known = is_class(target, classes);
-    if (known && !ignores_class) continue;
-    if (is_index(target, ignore_index)) {
-      ++ignored;
-    } else if (!known) {
-      raise<std::out_of_range>(at("target " + std::to_string(target) + " of sample " + std::to_string(n) +
-                                  " is not one of the " + std::to_string(classes) + " classes"));
+  constexpr Position block = 64;  // without a branch, as long as nothing is ignored
+  for (Position first = 0; first < targets.size(); first += block) {
+    const Position stop = targets.size() - first < block ? targets.size() : first + block;
+    bool all_known = !ignores_class;
+    for (Position n = first; n < stop; ++n) all_known &= is_class(targets[n], classes);
+    for (Position n = first; n < stop && !all_known; ++n) {
+      const auto target = targets[n];
+      if (is_index(target, ignore_index)) {
+        ++ignored;
+      } else if (!is_class(target, classes)) {
+        raise<std::out_of_range>(at("target " + std::to_string(target) + " of sample " + std::to_string(n) +
+                                    " is not one of the " + std::to_string(classes) + " classes"));
+      }
     }
   }
   return ignored;

@@ -19,7 +19,9 @@ struct loss_group {
   alignas(64) double loss[Count];
   alignas(64) double log_z[Count];
   alignas(64) double slope[Count];  // the gradient at the target
-  alignas(64) S probable[Count];    // f · hit and f · spread, of the share that leaves the gradient
+  alignas(64) S at_target[Count];  // the same, and the row where it stands: short slices take it on their way
+  alignas(64) typename lanes<S>::bit row[Count];
+  alignas(64) S probable[Count];  // f · hit and f · spread, of the share that leaves the gradient
   alignas(64) S common[Count];
   alignas(64) typename lanes<S>::bit argmax[Count];
   bool has_nan[Count];  // where the maximum is infinite, and log Z is asked for

@@ -362,7 +362,7 @@ void narrow(const forward_call<S>& call, ptrdiff_t first, ptrdiff_t slices) {
   if constexpr (sizeof(S) == 8) store(g.rest, panel.p.sum.rest);
   if constexpr (is_loss<Op>) {
     finish_losses<S, which == terms::kept>(g, lg, *call.loss, row);
-    store_losses(g, lg, *call.loss, first, slices);
+    store_losses(g, lg, *call.loss, first, slices, true);
   } else {
     finish<which>(g, row);
   }

@@ -20,6 +20,7 @@ struct panel {
   bool direct;      // the rows lie close enough to be read where they are
   bool in_result;   // exps stay there
   bool tops_known;  // losses: x's maxima are in g.reference
+  bool ignores;     // and a sample is ignored
   partition_of<S, Op> z[panel_lanes<S> / width<S>];
   group<S, panel_lanes<S>> g;
   loss_group<S, is_loss<Op> ? panel_lanes<S> : 1> lg;
@@ -261,7 +262,7 @@ void one_panel(panel<S, Op>& p, bool streams) {
   }
   if constexpr (is_loss<Op>) {
     finish_losses<S, which == terms::kept>(p.g, p.lg, *call.loss, p.lanes);
-    store_losses(p.g, p.lg, *call.loss, p.first, p.slices);
+    store_losses(p.g, p.lg, *call.loss, p.first, p.slices, p.ignores);
   } else if constexpr (is_entropy<Op>) {
     finish_entropies<S, Op == forward_op::entropy_backward>(p.g, p.wg, p.lanes);
     if constexpr (is_reduction<Op>) store_entropies(call, p.wg, p.first, p.slices);
@@ -289,7 +290,9 @@ void one_panel(panel<S, Op>& p, bool streams) {
   }
   if (streams) stream_fence();
   if constexpr (Op == forward_op::logsumexp_backward) clear_empty(call, p.first, p.slices, p.g.reference);
-  if constexpr (which == terms::kept) finish_gradients(call, p.lg, p.first, p.slices);
+  if constexpr (which == terms::kept) {
+    if (!sets_targets(p) || p.ignores || is_flat(*call.loss)) finish_gradients(call, p.lg, p.first, p.slices);
+  }
 }
 
 /// Whether that many slices make a narrow panel. Losses that spread over the classes, and the largest class, are a

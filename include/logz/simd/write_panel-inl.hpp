@@ -50,6 +50,7 @@ struct gradient_lanes {
   const loss_group<S, panel_lanes<S>>& lg;
   probability_rows<S> probabilities;
   const S* weight;  // of the rows; null: 1
+  bool targets;     // are set, too
 
   LOGZ_INLINE vec<S> operator()(vec<S> v, ptrdiff_t lane, ptrdiff_t l) const {
     const coefficients<S> with = {load(g.high + lane), load(g.low + lane), load(lg.common + lane)};
@@ -57,7 +58,10 @@ struct gradient_lanes {
     const S* const t = probabilities.column(lane);
     if (t != nullptr) u = fma(load(t + l * probabilities.row), load(lg.probable + lane), u);
     if (weight != nullptr) u = weight[l] == 0 ? vec<S>{} : u * weight[l];
-    return slope_of(v, with, u);
+    const vec<S> slope = slope_of(v, with, u);
+    if (!targets) return slope;
+    const bits<S> row = bits<S>{} + static_cast<typename lanes<S>::bit>(l);
+    return load_bits<S>(lg.row + lane) == row ? load(lg.at_target + lane) : slope;
   }
 };
 
@@ -105,11 +109,14 @@ void clear_empty(const forward_call<S>& call, ptrdiff_t first, ptrdiff_t slices,
 /// The losses and outputs of a panel's slices, samples from `first` on. Most calls want the losses alone.
 template <class S, int Count>
 void store_losses(const group<S, Count>& g, const loss_group<S, Count>& lg, const loss_terms<S>& terms,
-                  ptrdiff_t first, ptrdiff_t slices) {
-  const ptrdiff_t* const target = terms.target == nullptr ? nullptr : terms.target + first;
+                  ptrdiff_t first, ptrdiff_t slices, bool ignores) {
   double* const loss = terms.loss + first;
-  for (ptrdiff_t i = 0; i < slices; ++i)
-    loss[i] = target != nullptr && target[i] < 0 ? 0.0 : lg.loss[lane_of<S>(i, slices)];
+  const ptrdiff_t whole = slices / width<S> * width<S>;
+  for (ptrdiff_t i = 0; i < whole; i += width<double>) store(loss + i, load(lg.loss + i));
+  for (ptrdiff_t i = whole; i < slices; ++i) loss[i] = lg.loss[lane_of<S>(i, slices)];
+  for (ptrdiff_t i = 0; i < slices && ignores; ++i) {
+    if (terms.ignored(first + i)) loss[i] = 0;
+  }
   if (terms.log_z == nullptr) return;
   double* const log_z = terms.log_z + first;
   for (ptrdiff_t i = 0; i < slices; ++i) log_z[i] = lg.log_z[lane_of<S>(i, slices)];
