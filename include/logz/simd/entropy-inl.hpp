@@ -48,8 +48,7 @@ template <class S>
 struct entropy_slope {
   LOGZ_INLINE vec<double> operator()(vec<double> e, vec<double> x, vec<double>,
                                      const weighted_lanes& with) const {
-    return probability_times<S>(e, with,
-                                with.factor * opaque_vector(opaque_vector(with.top - x) - with.mean));
+    return probability_times<S>(e, with, slope_from_mean<S>(with.top, x, with));
   }
 };
 

@@ -27,8 +27,9 @@ struct hvp_slope {
   double z_slope;
   LOGZ_INLINE vec<double> operator()(vec<double> e, vec<double>, vec<double> v,
                                      const weighted_lanes& with) const {
-    return probability_times<S>(
-        e, with, fma(with.factor, opaque_vector(v - with.mean), opaque_vector(z_slope * with.mean)));
+    const lane_sum<double> slope = slope_from_mean<S>(v, vec<double>{}, with);
+    const lane_sum<double> both = joined<S>(slope.high, opaque_vector(z_slope * with.mean), slope.low);
+    return probability_times<S>(e, with, both);
   }
 };
 

@@ -160,23 +160,25 @@ struct weighted_group {
   alignas(64) double rest[Count];
   alignas(64) double inverse[Count];  // 1 / Z
   alignas(64) double inverse_low[Count];
-  alignas(64) double mean[Count];    // Σ p times the weights
+  alignas(64) double mean[Count];  // Σ p times the weights
+  alignas(64) double mean_low[Count];
   alignas(64) double factor[Count];  // of a gradient
   alignas(64) double top[Count];     // as the sums have it
   alignas(64) S entropy[Count];
 };
 /// The same of a vector of slices, or of one slice in all lanes.
 struct weighted_lanes {
-  vec<double> inverse, inverse_low, mean, factor, top;
+  vec<double> inverse, inverse_low, mean, mean_low, factor, top;
 };
 template <class S, int Count>
 LOGZ_INLINE weighted_lanes weighted_at(const weighted_group<S, Count>& wg, ptrdiff_t i) {
-  return {load(wg.inverse + i), load(wg.inverse_low + i), load(wg.mean + i), load(wg.factor + i),
-          load(wg.top + i)};
+  return {load(wg.inverse + i),  load(wg.inverse_low + i), load(wg.mean + i),
+          load(wg.mean_low + i), load(wg.factor + i),      load(wg.top + i)};
 }
 template <class S, int Count>
 LOGZ_INLINE weighted_lanes weighted_row(const weighted_group<S, Count>& wg, ptrdiff_t r) {
-  return {all(wg.inverse[r]), all(wg.inverse_low[r]), all(wg.mean[r]), all(wg.factor[r]), all(wg.top[r])};
+  return {all(wg.inverse[r]),  all(wg.inverse_low[r]), all(wg.mean[r]),
+          all(wg.mean_low[r]), all(wg.factor[r]),      all(wg.top[r])};
 }
 
 /// The means and 1 / Z of lanes i, ... of a group, with inverse = 1 / Z; times a power of two.
@@ -185,22 +187,38 @@ LOGZ_INLINE lane_sum<double> set_mean(weighted_group<S, Count>& wg, ptrdiff_t i,
                                       const lane_sum<double>& inverse, vec<double> power) {
   lane_sum<double> mean = times<S>(load(wg.products + i), inverse);
   if constexpr (sizeof(S) == 8) mean.low += load(wg.rest + i) * inverse.high;
-  store(wg.mean + i, mean.high + mean.low);
+  const vec<double> rounded = opaque_vector(mean.high + mean.low);
+  store(wg.mean + i, rounded);
+  store(wg.mean_low + i, mean.low - opaque_vector(rounded - mean.high));
   store(wg.inverse + i, inverse.high * power);
   store(wg.inverse_low + i, inverse.low * power);
   return mean;
 }
 
+/// factor · (a - b - mean), of doubles with what the roundings lose.
+template <class S>
+LOGZ_INLINE lane_sum<double> slope_from_mean(vec<double> a, vec<double> b, const weighted_lanes& with) {
+  if constexpr (sizeof(S) == 4) {
+    return {with.factor * opaque_vector(opaque_vector(a - b) - with.mean), vec<double>{}};
+  } else {
+    vec<double> lost = -with.mean_low;
+    const vec<double> difference = two_sum<vec<double>>(a, -b, lost);
+    const vec<double> rest = two_sum<vec<double>>(difference, -with.mean, lost);
+    const vec<double> product = opaque_vector(with.factor * rest);
+    return {product, error_of_finite(with.factor, rest, product) + with.factor * lost};
+  }
+}
 /// p · factor of exponentials e. Of floats in double. p alone may be too small to keep its digits, and so may the factor: a
 /// large one lends p a power of two.
 template <class S>
-LOGZ_INLINE vec<double> probability_times(vec<double> e, const weighted_lanes& with, vec<double> factor) {
-  if constexpr (sizeof(S) == 4) return opaque_vector(e * with.inverse) * factor;
+LOGZ_INLINE vec<double> probability_times(vec<double> e, const weighted_lanes& with,
+                                          const lane_sum<double>& factor) {
+  if constexpr (sizeof(S) == 4) return opaque_vector(e * with.inverse) * factor.high;
   constexpr double up = 0x1p400;
-  const auto large = magnitude<double>(factor) >= 1 / up;
+  const auto large = magnitude<double>(factor.high) >= 1 / up;
   const vec<double> raise = large ? all(up) : all(1.0), lower = large ? all(1 / up) : all(1.0);
-  const vec<double> p = fma(e, with.inverse * raise, e * (with.inverse_low * raise));
-  return opaque_vector(p) * opaque_vector(factor * lower);
+  const vec<double> p = opaque_vector(fma(e, with.inverse * raise, e * (with.inverse_low * raise)));
+  return fma(p, opaque_vector(factor.high * lower), p * (factor.low * lower));
 }
 
 /// f(exp, x, v, lanes) of each vector of doubles in vectors of numbers, joined.
