@@ -2,6 +2,7 @@
 //
 // The engine by itself: slices of the normal form outer x length x inner, as every implementation behind it must take them.
 #include <logz/detail/engine.hpp>
+#include <logz/detail/paired_engine.hpp>
 
 #include "support/slices.hpp"
 

@@ -8,6 +8,7 @@
 #include <utility>
 
 #include "../loss.hpp"
+#include "element_engine.hpp"
 #include "functions.hpp"
 #include "generic_binary.hpp"
 #include "slice_sums.hpp"

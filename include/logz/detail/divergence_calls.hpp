@@ -104,20 +104,21 @@ struct kl_div_sum : kl_div_function {
   void run(const slice_shape& shape, const slices<const S>& log_q, const slices<const S>& p,
            [[maybe_unused]] const slices<S>& out) const {
     if constexpr (simd::has_kernels<S>) {
-      return engine::total_divergence(log_target, shape, log_q, p, out, S(-1 / divisor),
-                                      [&](double sum, double rest) { total->add(sum, rest); });
+      engine::total_divergence(log_target, shape, log_q, p, out, S(-1 / divisor),
+                               [&](double sum, double rest) { total->add(sum, rest); });
+    } else {
+      sum_slices<C>(
+          shape, is_interleaved(log_q),
+          [&](compensated_sum<C>& sum, Index l, Index i) {
+            const S target = number_at(p, l, i);
+            add(sum, number_at(log_q, l, i), target);
+            if constexpr (Gradient) number_at(out, l, i) = static_cast<S>(slope(static_cast<C>(target)));
+          },
+          [&](Index, Index count, const auto& sums) {
+            for (std::size_t i = 0; i < static_cast<std::size_t>(count); ++i)
+              total->add(sums[i].high(), sums[i].low());
+          });
     }
-    sum_slices<C>(
-        shape, is_interleaved(log_q),
-        [&](compensated_sum<C>& sum, Index l, Index i) {
-          const S target = number_at(p, l, i);
-          add(sum, number_at(log_q, l, i), target);
-          if constexpr (Gradient) number_at(out, l, i) = static_cast<S>(slope(static_cast<C>(target)));
-        },
-        [&](Index, Index count, const auto& sums) {
-          for (std::size_t i = 0; i < static_cast<std::size_t>(count); ++i)
-            total->add(sums[i].high(), sums[i].low());
-        });
   }
 
  private:

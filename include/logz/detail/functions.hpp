@@ -8,6 +8,7 @@
 
 #include "engine.hpp"
 #include "map_call.hpp"
+#include "paired_engine.hpp"
 #include "reduce_call.hpp"
 
 LOGZ_NAMESPACE_BEGIN

@@ -6,6 +6,7 @@
 
 #include "loss_calls.hpp"
 #include "map_call.hpp"
+#include "slice_sums.hpp"
 
 LOGZ_NAMESPACE_BEGIN
 namespace detail {
@@ -65,13 +66,10 @@ struct hvp_function {
         curvature[i] = factors.value();
       }
       engine::hvp(block, logits, v.from(first), curvature, 2 * scale.z, out.from(first), shape.inner);
-      if constexpr (Problem::are_indices) {
-        for (Index i = 0; i < block.inner; ++i) {
-          if (flat || problem.targets().of(first + i) < 0)
-            generic::fill(shape, out, out.slice(0, first + i), C(0));
-        }
-      } else if (flat) {
-        for (Index i = 0; i < block.inner; ++i) generic::fill(shape, out, out.slice(0, first + i), C(0));
+      for (Index i = 0; i < block.inner; ++i) {
+        bool zero = flat;
+        if constexpr (Problem::are_indices) zero = zero || problem.targets().of(first + i) < 0;
+        if (zero) generic::fill(shape, out, out.slice(0, first + i), C(0));
       }
     }
   }
