@@ -122,6 +122,7 @@ class loss_problem {
     t.hit = C(1) - smoothing;
     const C classes(static_cast<double>(classes_));
     t.spread = C(smoothing / classes);
+    t.spread_rest = C(0);  // a class's own default may be anything
     if constexpr (keeps_rest<S, C>) {
       const C product = opaque<C>(t.spread * classes);
       t.spread_rest = ((smoothing - product) - product_error<C>(t.spread, classes, product)) / classes;

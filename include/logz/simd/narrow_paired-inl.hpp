@@ -48,7 +48,7 @@ void narrow_paired(const paired_call<S>& call, ptrdiff_t first, ptrdiff_t slices
   constexpr ptrdiff_t w = width<S>;
   constexpr vec<S> none = {};
   const ptrdiff_t row = row_for(slices), room = call.scratch_size / 2, block = room / row / 2 * 2;
-  S* const out = call.out + first * call.out_slice;
+  S* const out = call.out == nullptr ? nullptr : call.out + first * call.out_slice;
   const bool dense_out = is_dense(row, slices, call.out_length, call.out_slice);
   narrow_sum<S> total;
   clear(total);

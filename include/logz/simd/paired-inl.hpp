@@ -79,12 +79,12 @@ void paired_rows(const paired_call<S>& call) {
   for (ptrdiff_t i = 0; i < call.count; ++i) {
     const S* const g = call.g + i * call.g_slice;
     const S* const y = call.y + i * call.y_slice;
-    S* const out = call.out + i * call.out_slice;
     const lane_sum<S> total = row_total<S, Op>(g, y, n);
     if constexpr (gives_sums(Op)) {
       total_of_lanes(total, call.sum[i], call.rest[i]);
       if (call.out == nullptr) continue;
     }
+    S* const out = call.out + i * call.out_slice;
     const paired_coefficients<S> with = coefficients_of<S, Op>(call, all(sum_of_lanes(total)));
     // Whole lines, as row_map() has them; a head of its own costs a row of few vectors more than it gains.
     ptrdiff_t l = Stream || n >= 8 * w ? until_aligned(out, n) : 0;
