@@ -17,7 +17,7 @@
 // A user's scalar: a double in a class, with exp and log found by ADL, and no log1p.
 namespace user {
 struct number {
-  double value = 0;
+  double value = std::numeric_limits<double>::quiet_NaN();  // a default says nothing
   number() = default;
   number(double v) : value(v) {}  // NOLINT: implicit, as arithmetic types are
   number(int v) : value(v) {}
