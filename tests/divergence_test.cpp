@@ -13,7 +13,7 @@ namespace {
 
 // The contract's bounds, in ulp.
 constexpr long double value_bound = 2;
-constexpr long double gradient_bound = 6;
+constexpr long double gradient_bound = 4;
 constexpr long double slope_bound = 2;
 
 template <class T>

@@ -165,6 +165,55 @@ TEST_CASE("user's scalar: exp and log by ADL are all it takes") {
   CHECK(ulp_error(Vector(logz::log_softmax(dominated))(0).value, -4.24835425529158898630590547627e-18L) <= 4);
 }
 
+// A user's default may hold anything, here NaN: nothing that is not set is read.
+TEST_CASE("user's scalar: losses with options, entropy, kl_div and derivatives are double's") {
+  using Vector = Eigen::Matrix<user::number, Eigen::Dynamic, 1>;
+  using Matrix = Eigen::Matrix<user::number, Eigen::Dynamic, Eigen::Dynamic>;
+  const auto cast = [](const Eigen::MatrixXd& of) {
+    Matrix x(of.rows(), of.cols());
+    for (Index i = 0; i < of.size(); ++i) x(i) = of(i);
+    return x;
+  };
+  const Eigen::MatrixXd d = Eigen::MatrixXd::Random(5, 7) * 6, td = logz::softmax((d * -0.5).rowwise());
+  const Matrix x = cast(d), t = cast(td);
+  logz::cross_entropy_options<user::number> options;
+  logz::cross_entropy_options<double> of_double;
+  options.label_smoothing = 0.125;
+  of_double.label_smoothing = 0.125;
+  options.z_loss = 0.25;
+  of_double.z_loss = 0.25;
+  const std::vector<int> targets{0, 1, 2, 3, 4};
+  // Both within their bounds of the truth, of terms of at most 64: 12 ulp of the second derivatives.
+  constexpr real bound = 2 * 12 * 64 * 0x1p-53L;
+  const auto close = [&](const Matrix& a, const Eigen::MatrixXd& b) {
+    REQUIRE(a.size() == b.size());
+    for (Index i = 0; i < b.size(); ++i) CHECK(std::abs(real(a(i).value) - real(b(i))) <= bound);
+  };
+  const auto check = [&](const auto& y, const auto& yd) {
+    Matrix grad;
+    Eigen::MatrixXd gradd;
+    const user::number loss = logz::cross_entropy_with_grad(x.rowwise(), y, grad, options);
+    const double lossd = logz::cross_entropy_with_grad(d.rowwise(), yd, gradd, of_double);
+    CHECK(std::abs(real(loss.value) - real(lossd)) <= bound);
+    close(grad, gradd);
+    close(logz::cross_entropy_per_sample(x.rowwise(), y, options),
+          logz::cross_entropy_per_sample(d.rowwise(), yd, of_double));
+    close(logz::cross_entropy_hvp(t.rowwise(), x, y, options),
+          logz::cross_entropy_hvp(td.rowwise(), d, yd, of_double));
+  };
+  check(targets, targets);
+  check(t, td);
+  const Vector h = logz::entropy(x.rowwise());
+  const Eigen::VectorXd hd = logz::entropy(d.rowwise());
+  close(h, hd);
+  close(logz::entropy_backward(h, x.rowwise(), h), logz::entropy_backward(hd, d.rowwise(), hd));
+  close(logz::kl_div_per_sample(x.rowwise(), t), logz::kl_div_per_sample(d.rowwise(), td));
+  close(logz::log_softmax_jvp(x.rowwise(), cast(logz::log_softmax(d.rowwise()))),
+        logz::log_softmax_jvp(d.rowwise(), logz::log_softmax(d.rowwise())));
+  close(logz::logsumexp_jvp(x.rowwise(), t), logz::logsumexp_jvp(d.rowwise(), td));
+  CHECK(std::abs(real(logz::kl_div(x.rowwise(), t).value) - real(logz::kl_div(d.rowwise(), td))) <= bound);
+}
+
 #if __has_include(<boost/multiprecision/cpp_bin_float.hpp>)
 TEST_CASE("boost multiprecision: far more digits than double has") {
   using number = boost::multiprecision::cpp_bin_float_50;

@@ -73,8 +73,8 @@ template <class G, class X, class H>
 ///
 /// Special values: 0 where p = 0 or t = -∞, whatever log q is; +∞ where q = 0 and p > 0; NaN for a p that is NaN or
 /// negative, and for log q NaN where p ≠ 0. The mean over no elements, or no slices, is NaN, their sum 0.
-/// Accuracy: ≤ 2 ulp of Σ p (|log p| + |log q|); with log_target of Σ exp(t) |t - log q|. Summed in at least double with
-/// compensation, in a fixed order.
+/// Accuracy: ≤ 2 ulp of Σ p (|log p| + |log q|); with log_target of Σ exp(t) |t - log q|. Floats are summed in double,
+/// all others with compensation, in a fixed order: of what fills memory without a gap in memory's, whatever the axis.
 /// Memory: none for arguments in memory; a lazy one is evaluated once, into a temporary.
 /// Errors: std::invalid_argument if the shapes differ.
 /// Source: torch.nn.functional.kl_div.
@@ -110,7 +110,8 @@ template <class Q, class P>
 /// @param options  as in kl_div.
 /// @return         the divergence, as kl_div gives it.
 ///
-/// Special values: kl_div's; the gradient does not depend on log q, and is exactly 0 where p = 0 or t = -∞.
+/// Special values: kl_div's; the gradient does not depend on log q, and is exactly 0 where p = 0 or t = -∞. Floats of t
+/// above 67 (doubles 668), which no log-probability is, overflow.
 /// Accuracy: of the gradient ≤ 2 ulp.
 /// Memory: none for arguments in memory, beyond resizing grad; a grad that shares their memory in another layout
 /// (shifted, transposed) costs a temporary.

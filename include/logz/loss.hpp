@@ -26,8 +26,8 @@ LOGZ_NAMESPACE_BEGIN
 /// Special values: exactly 0 for an ignored sample, whatever it holds; +∞ for a target whose logit is -∞; NaN for a
 /// sample of only -∞ or with +∞ or NaN; a factor of 0 (weight, ε, 1 - ε, probability, z_loss) drops its term, even
 /// times ∞. A mean of nothing (no samples, all ignored, weights of 0) is NaN, or 0 with empty_mean::zero; the sum is 0.
-/// Accuracy: ≤ 2 ulp per sample, at a confident sample too; summed in at least
-/// double with compensation, in a fixed order.
+/// Accuracy: ≤ 2 ulp per sample, at a confident sample too; floats are summed in double, all others with compensation, in a
+/// fixed order.
 /// Memory: none, but what evaluating a product or another such expression takes, and lazy probabilities.
 /// Errors: std::out_of_range for a target that is neither a class nor ignore_index; std::invalid_argument if targets
 /// and samples differ in number or shape, there are no classes, weight is not of C numbers, or ε is outside [0, 1].

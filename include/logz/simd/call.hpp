@@ -25,10 +25,9 @@ struct forward_call {
   S* out;  // logsumexp: one number a slice, out_length is not used
   ptrdiff_t out_length;
   ptrdiff_t out_slice;
-  const S*
-      reference;  // logsumexp_backward, entropy_backward: log Z or the entropy, and the gradient, of each slice
+  const S* reference;  // logsumexp_backward, entropy_backward: what the forward function gave each slice
   ptrdiff_t reference_slice;
-  const S* factor;
+  const S* factor;  // and the gradient from above
   ptrdiff_t factor_slice;
   const S* second;  // hvp: v
   ptrdiff_t second_length;

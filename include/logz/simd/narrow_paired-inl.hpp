@@ -20,13 +20,13 @@ LOGZ_INLINE void take_products(narrow_sum<S>& total, vec<S> ga, vec<S> gb, vec<S
 template <class S, paired_op Op, ptrdiff_t Row = width<S> / 2>
 void sum_narrow(ptrdiff_t row, narrow_sum<S>& total, const S* g, const S* y, ptrdiff_t n) {
   constexpr ptrdiff_t w = width<S>;
-  const vec<S> none = {}, absent_y = absent<S, Op>();
+  constexpr vec<S> none = {};
   if constexpr (Row > 1) {
     if (row != Row) return sum_narrow<S, Op, Row / 2>(row, total, g, y, n);
   }
   for (ptrdiff_t l = 0; l < n; l += 2 * w) {
     take_products<S, Op, Row>(total, load_up_to(g + l, n - l, none), load_up_to(g + l + w, n - l - w, none),
-                              load_up_to(y + l, n - l, absent_y), load_up_to(y + l + w, n - l - w, absent_y),
+                              load_up_to(y + l, n - l, none), load_up_to(y + l + w, n - l - w, none),
                               ((n - l) / Row + 1) / 2);
   }
 }

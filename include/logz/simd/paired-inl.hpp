@@ -54,7 +54,7 @@ LOGZ_INLINE vec<S> paired_map(vec<S> g, vec<S> y, const paired_coefficients<S>& 
 template <class S, paired_op Op>
 LOGZ_INLINE lane_sum<S> row_total(const S* g, const S* y, ptrdiff_t n) {
   constexpr ptrdiff_t w = width<S>;
-  const vec<S> none = {}, absent_y = absent<S, Op>();
+  constexpr vec<S> none = {};
   lane_sum<S> a, b;
   clear(a);
   clear(b);
@@ -66,7 +66,7 @@ LOGZ_INLINE lane_sum<S> row_total(const S* g, const S* y, ptrdiff_t n) {
   for (; l < n; l += 2 * w) {
     const ptrdiff_t left = n - l;
     add_pair<Op>(a, load_up_to(g + l, left, none), load_up_to(g + l + w, left - w, none),
-                 load_up_to(y + l, left, absent_y), load_up_to(y + l + w, left - w, absent_y));
+                 load_up_to(y + l, left, none), load_up_to(y + l + w, left - w, none));
   }
   merge(a, b);
   return a;

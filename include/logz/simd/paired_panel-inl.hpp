@@ -21,8 +21,7 @@ void panel_sum(const S* g, ptrdiff_t g_row, const S* y, ptrdiff_t y_row, ptrdiff
   for (; l < n; l += 2, g += 2 * g_row, y += 2 * y_row) {
     const bool both = l + 1 < n;
     for (ptrdiff_t i = 0; i < lanes; i += width<S>) {
-      const vec<S> gb = both ? load(g + g_row + i) : vec<S>{};
-      const vec<S> yb = both ? load(y + y_row + i) : absent<S, Op>();
+      const vec<S> gb = both ? load(g + g_row + i) : vec<S>{}, yb = both ? load(y + y_row + i) : vec<S>{};
       add_pair<Op>(sum[i / width<S>], load(g + i), gb, load(y + i), yb);
     }
   }

@@ -1,15 +1,10 @@
 // SPDX-License-Identifier: MIT
 //
 // The terms of the sums over two operands, called g and y here. The result is relative to the terms, and the sum may be
-// far below them: floats are summed in double, doubles as high + low.
+// far below them: floats are summed in double, doubles as high + low. Where there is no number, g = y = 0 make a term of 0.
 
 namespace LOGZ_TARGET {
 
-/// Where there is no number: y that makes a term of 0, whatever g is.
-template <class S, paired_op Op>
-LOGZ_INLINE vec<S> absent() {
-  return Op == paired_op::log_divergence ? all(-std::numeric_limits<S>::infinity()) : vec<S>{};
-}
 template <paired_op Op>
 constexpr bool sums_products = Op == paired_op::softmax_backward || Op == paired_op::logsumexp_jvp;
 template <paired_op Op>
@@ -33,7 +28,8 @@ LOGZ_INLINE lane_sum<double> log_divergence_term(vec<double> log_q, vec<double> 
   const auto drops = t == -std::numeric_limits<double>::infinity();
   return {drops ? none : term.high, drops ? none : term.low};
 }
-/// exp(y) for a term, and the term. log_softmax_jvp: y up to 19 (709), as log-probabilities are.
+/// exp(y) for a term, and the term. log_softmax_jvp has one bias for all floats: exp keeps its digits down to 2^-226, so that
+/// nothing above 2^-98 is lost of its product with any v, and y up to 19 is in range; doubles (none, up to 709) as exp has them.
 constexpr float jvp_bias = 100;
 template <paired_op Op>
 LOGZ_INLINE parts<float> exp_of_term(vec<float> y) {
