@@ -19,6 +19,8 @@ import sys
 HERE = os.path.dirname(os.path.abspath(__file__))
 OWN = ("baseline", "avx2", "avx512", "generic")
 SPREAD_LENGTH = 1000  # of the slices whose spread varies
+# Colour and width of each line; the table's columns and the lines come in this order, logz's drawn over the others.
+STYLES = {"PyTorch": ("#0000a7", 1.2), "SciPy": ("#008176", 1.2), "NumPy": ("#b3b3b3", 1.2), "logz": ("#c1272d", 2.2)}
 
 
 def cpu_model():
@@ -62,8 +64,12 @@ def worst(rows, by):
     return most
 
 
+def libraries(rows):
+    return sorted({row["by"] for row in rows}, key=lambda name: list(STYLES).index(name.split()[0]))
+
+
 def print_table(rows):
-    peers = sorted({row["by"] for row in rows} - {"logz"}, key=lambda name: ["PyTorch", "SciPy", "NumPy"].index(name.split()[0]))
+    *peers, _ = libraries(rows)
     ours = worst(rows, "logz")
     normal = [row for row in rows if (row["family"], row["sigma"], row["offset"]) == ("normal", 3, 0)]
     columns = [("logz", ours)] + [(peer, worst(rows, peer)) for peer in peers]
@@ -91,19 +97,18 @@ def draw(rows, path):
 
     pyplot.rcParams.update({"svg.fonttype": "none", "svg.hashsalt": "logz", "font.size": 9})
     figure_, axes = pyplot.subplots(2, 4, figsize=(12, 5.6), sharey="col", layout="constrained")
-    styles = {"logz": ("#c1272d", 2.2), "PyTorch": ("#0000a7", 1.2), "SciPy": ("#008176", 1.2), "NumPy": ("#b3b3b3", 1.2)}
     for column, function in enumerate(("softmax", "log_softmax", "logsumexp", "cross_entropy gradient")):
         kinds = (("length", lambda r: r["sigma"] == 3), ("sigma", lambda r: r["length"] == SPREAD_LENGTH))
         for line, (variable, wanted) in enumerate(kinds):
             axis = axes[line][column]
-            for by in sorted({row["by"] for row in rows}, key=lambda name: name == "logz"):
+            for by in libraries(rows):
                 points = collections.defaultdict(float)
                 for row in rows:
                     if (row["function"], row["scalar"], row["by"], row["family"], row["offset"]) == \
                             (function, "float", by, "normal", 0) and wanted(row):
                         points[row[variable]] = max(points[row[variable]], row["max"], 2.0 ** -6)
                 if points:
-                    color, width = styles[by.split()[0]]
+                    color, width = STYLES[by.split()[0]]
                     axis.plot(*zip(*sorted(points.items())), color=color, linewidth=width, label=by, marker=".", markersize=4)
             axis.set_xscale("log")
             axis.set_yscale("log", base=2)
