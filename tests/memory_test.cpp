@@ -45,11 +45,13 @@ struct strides {
   Index length, slice;
 };
 
+/// `moved`: the slices are far from 0, and negated where the function has a form for that.
 template <class T, simd::forward_op Op>
-void check_forward(Index count, Index n, const strides& by, Index offset) {
+void check_forward(Index count, Index n, const strides& by, Index offset, bool moved = false) {
   numbers<T> x(count * n, offset), out(count * n, offset), expected(count * n, 0), factor(count, 0),
       lz(count, 0), second(count * n, 1);
   fill(x.data(), count * n);
+  for (Index i = 0; i < count * n && moved; ++i) x.data()[i] += T(20000);
   fill(second.data(), count * n);
   fill(factor.data(), count);
   fill(lz.data(), count);
@@ -65,6 +67,7 @@ void check_forward(Index count, Index n, const strides& by, Index offset) {
   const std::vector<double> curvature(static_cast<std::size_t>(count), 0.75);
   call.curvature = curvature.data();
   call.z_slope = 0.25;
+  call.negate = moved && Op == simd::forward_op::softmax;
   call.second = second.data();
   call.second_length = by.length;
   call.second_slice = by.slice;
@@ -78,6 +81,37 @@ void check_forward(Index count, Index n, const strides& by, Index offset) {
   std::memcpy(out.data(), x.data(), static_cast<std::size_t>(count * n) * sizeof(T));
   simd::run(simd::forward_kernels<Op, T>, call, false);
   CHECK(std::memcmp(out.data(), expected.data(), static_cast<std::size_t>(count * n) * sizeof(T)) == 0);
+}
+
+/// Losses and their gradients, the samples a block of more.
+template <class T>
+void check_losses(Index count, Index n, const strides& by, Index offset) {
+  numbers<T> x(count * n, offset), out(count * n, offset), expected(count * n, 0);
+  fill(x.data(), count * n);
+  const auto samples = static_cast<std::size_t>(count);
+  std::vector<Index> target(samples);
+  for (Index i = 0; i < count; ++i) target[static_cast<std::size_t>(i)] = i % 7 == 3 ? -1 : i * 7919 % n;
+  std::vector<double> loss(samples), expected_loss(samples);
+  logz::detail::loss_terms<T> terms{};
+  terms.target = target.data();
+  terms.hit = 1;
+  terms.set_scales(0.25, 0);
+  simd::forward_call<T> call = {};
+  call.length = n;
+  call.count = count;
+  call.all = 100000;
+  call.x = x.data();
+  call.x_length = call.out_length = by.length;
+  call.x_slice = call.out_slice = by.slice;
+  call.loss = &terms;
+  for (const bool in_memory : {false, true}) {
+    call.in_memory = in_memory;
+    call.out = in_memory ? out.data() : expected.data();
+    terms.loss = in_memory ? loss.data() : expected_loss.data();
+    simd::run(simd::forward_kernels<simd::forward_op::cross_entropy_gradient, T>, call, false);
+  }
+  CHECK(std::memcmp(out.data(), expected.data(), static_cast<std::size_t>(count * n) * sizeof(T)) == 0);
+  CHECK(loss == expected_loss);
 }
 
 template <class T, simd::paired_op Op>
@@ -119,6 +153,9 @@ void check(Index count, Index n, const strides& by) {
     check_forward<T, simd::forward_op::logsumexp_backward>(count, n, by, offset);
     check_forward<T, simd::forward_op::entropy_backward>(count, n, by, offset);
     check_forward<T, simd::forward_op::hvp>(count, n, by, offset);
+    check_forward<T, simd::forward_op::softmax>(count, n, by, offset, true);
+    check_forward<T, simd::forward_op::log_softmax>(count, n, by, offset, true);
+    check_losses<T>(count, n, by, offset);
     check_paired<T, simd::paired_op::softmax_backward>(count, n, by, offset);
     check_paired<T, simd::paired_op::log_softmax_backward>(count, n, by, offset);
     check_paired<T, simd::paired_op::log_softmax_jvp>(count, n, by, offset);
@@ -140,5 +177,16 @@ TEST_CASE_TEMPLATE("out of the caches: interleaved slices have the bits that the
 TEST_CASE_TEMPLATE("out of the caches: contiguous slices have the bits that they have within", T, float,
                    double) {
   for (const Index n : {10, 33, 225, 1000, 5000}) check<T>(7, n, {1, n});
+}
+
+TEST_CASE_TEMPLATE("out of the caches: rows longer than scratch have the bits that they have within", T,
+                   float, double) {
+  constexpr Index n = 70001;
+  for (const Index offset : {0, 3}) {
+    check_forward<T, simd::forward_op::softmax>(2, n, {1, n}, offset);
+    check_forward<T, simd::forward_op::softmax>(2, n, {1, n}, offset, true);
+    check_forward<T, simd::forward_op::logsumexp_backward>(2, n, {1, n}, offset);
+    check_losses<T>(2, n, {1, n}, offset);
+  }
 }
 #endif

@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <array>
+#include <cstdint>
 
 #include "../loss_options.hpp"
 #include "functions.hpp"
@@ -59,8 +60,12 @@ class loss_pass {
   /// Samples in memory.
   template <bool Gradient>
   void run(const slice_shape& shape, const slices<const S>& x, const slices<S>& grad) {
-    for (Index first = 0; first < shape.inner; first += loss_block) {
-      const Index count = std::min(loss_block, shape.inner - first);
+    Index count = loss_block;
+    // Blocks of neighbours begin on cache lines, after the first.
+    if (Gradient && grad.inner_stride == 1)
+      count -= static_cast<Index>(reinterpret_cast<std::uintptr_t>(grad.data) % 64 / sizeof(S));
+    for (Index first = 0; first < shape.inner; first += count, count = loss_block) {
+      count = std::min(count, shape.inner - first);
       engine::cross_entropy<Gradient>(slice_shape{1, shape.length, count}, x.from(first), begin(first, count),
                                       Gradient ? grad.from(first) : grad, shape.inner);
       finish(first, count);
@@ -111,7 +116,7 @@ class loss_pass {
   void finish(Index first, Index count) {
     // In registers while they are added to. An ignored sample's loss is 0, which changes no bit of the sum.
     compensated_sum<C> sum = results_.sum, z_sum = results_.z_sum;
-    add_losses(sum, count);
+    add_losses(sum, first, count);
     const bool squares = !(problem_.z_loss() == C(0));
     for (Index i = 0; i < count && squares; ++i) {
       const auto k = static_cast<std::size_t>(i);
@@ -129,22 +134,32 @@ class loss_pass {
     if (results_.outputs != nullptr) put_out(first, count);
   }
 
-  /// Where C has digits to spare, what a block's plain sums lose is nothing: 2^-44 of losses of one sign. In four chains.
-  void add_losses(compensated_sum<C>& sum, Index count) const {
+  /// Where C has digits to spare, what plain sums of a few hundred lose is nothing: 2^-44 of losses of one sign. In four
+  /// chains; which of them a sample joins, and where they are joined, does not depend on the blocks.
+  void add_losses(compensated_sum<C>& sum, Index first, Index count) {
     const auto loss = [&](Index i) { return loss_[static_cast<std::size_t>(i)]; };
-    Index i = 0;
     if constexpr (std::is_floating_point_v<C> && !keeps_rest<S, C>) {
-      C a(0), b(0), c(0), d(0);
-      for (; i + 4 <= count; i += 4) {
-        a += loss(i);
-        b += loss(i + 1);
-        c += loss(i + 2);
-        d += loss(i + 3);
+      std::array<C, 4> chain = chain_;
+      const auto add_one = [&](Index i) { chain[static_cast<std::size_t>((first + i) % 4)] += loss(i); };
+      for (Index i = 0; i < count;) {
+        const Index stop = std::min(count, i + loss_block - (first + i) % loss_block);
+        for (; i < stop && (first + i) % 4 != 0; ++i) add_one(i);
+        for (; i + 4 <= stop; i += 4) {
+          chain[0] += loss(i);
+          chain[1] += loss(i + 1);
+          chain[2] += loss(i + 2);
+          chain[3] += loss(i + 3);
+        }
+        for (; i < stop; ++i) add_one(i);
+        if ((first + i) % loss_block != 0 && first + i != problem_.samples()) continue;
+        sum.add(C(chain[0] + chain[1]));
+        sum.add(C(chain[2] + chain[3]));
+        chain = {};
       }
-      sum.add(C(a + b));
-      sum.add(C(c + d));
+      chain_ = chain;
+    } else {
+      for (Index i = 0; i < count; ++i) sum.add(loss(i));
     }
-    for (; i < count; ++i) sum.add(loss(i));
   }
 
   void put_out(Index first, Index count) {
@@ -175,6 +190,7 @@ class loss_pass {
   slices<const Loss> upstream_;
   loss_results<S>& results_;
   loss_terms<S> terms_{};
+  std::array<C, 4> chain_{};
   std::array<Index, loss_block> target_;
   std::array<Index, loss_block> argmax_;
   std::array<C, loss_block> loss_;

@@ -83,8 +83,21 @@ LOGZ_INLINE void prefetch(const S* p) {
     __builtin_prefetch(p + l);
 }
 
-/// Adds exp of n numbers at x to the sum. For softmax the rounded exps are left at out, which may be x. What lies `ahead`
-/// is asked for.
+/// Two vectors, to be written later: their lines become this core's own while it computes. Rows whose results lie in L3
+/// gain a tenth, measured.
+template <class S>
+LOGZ_INLINE void prefetch_result(S* p) {
+  for (ptrdiff_t l = 0; l < 2 * width<S>; l += 64 / static_cast<ptrdiff_t>(sizeof(S))) {
+#if LOGZ_X86
+    asm volatile("prefetchw %0" : : "m"(p[l]));  // __builtin_prefetch() reads where -mprfchw is not given
+#else
+    __builtin_prefetch(p + l, 1);
+#endif
+  }
+}
+
+/// Adds exp of n numbers at x to the sum. For softmax the rounded exps are left at out, which may be x; otherwise it is
+/// null or where a result will be written. What lies `ahead` is asked for.
 template <class S, terms Which>
 __attribute__((noinline)) void row_sum(partition<S>& z, const S* x, ptrdiff_t n, S* out,
                                        ptrdiff_t ahead = 0) {
@@ -101,8 +114,9 @@ __attribute__((noinline)) void row_sum(partition<S>& z, const S* x, ptrdiff_t n,
     if constexpr (keeps_exps(Which)) {
       store(out + l, a);
       store(out + l + w, b);
-    } else if ((l + 2 * w) % (flush_step * w) == 0) {
-      flush(sum);
+    } else {
+      if (out != nullptr) prefetch_result<S>(out + l);
+      if ((l + 2 * w) % (flush_step * w) == 0) flush(sum);
     }
   }
   if constexpr (Which == terms::others) flush(sum);
@@ -211,6 +225,25 @@ LOGZ_INLINE void row_map(const S* from, S* to, ptrdiff_t n, const Coefficients& 
   } else {
     row_map<S, Op, false>(from, to, n, with, 1);
   }
+}
+
+/// One slice, streamed, with number `at` set to `value`: a store of its own would wait for the line that has just left.
+template <class S, forward_op Op>
+void row_map_with(const S* from, S* to, ptrdiff_t n, const coefficients<S>& with, ptrdiff_t at, S value) {
+  constexpr ptrdiff_t w = width<S>;
+  const ptrdiff_t head = until_aligned(to, n), start = at < head ? n : head + (at - head) / w * w,
+                  rest = start + w;
+  if (rest > n) {  // a line that is not streamed
+    row_map<S, Op, true>(from, to, n, with, 1);
+    to[at] = value;
+    return;
+  }
+  row_map<S, Op, true>(from, to, start, with, 1);
+  alignas(64) S line[w];
+  store(line, map<S, Op>(load(from + start), with));
+  line[at - start] = value;
+  stream(to + start, load(line));
+  row_map<S, Op, true>(from + rest, to + rest, n - rest, with, 1);
 }
 
 }  // namespace LOGZ_TARGET

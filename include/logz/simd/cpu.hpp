@@ -97,8 +97,11 @@ inline cpu_target active_target() {
                                                            : static_cast<cpu_target>(chosen);
 }
 
-/// The cache shared by all cores, or by the cores of one complex: the largest that cpuid lists; 32 MiB where it lists
-/// none.
+/// A cache shared by many cores is not one's own: measured where cpuid lists 480 MiB, a copy past the caches takes as long
+/// as one through them from 4 to 32 MiB of both arrays together, 0.85 of it at 48 MiB and 0.45 at 64.
+inline constexpr std::size_t most_last_level_cache = std::size_t{32} << 20;
+
+/// The cache shared by all cores, or by the cores of one complex: the largest that cpuid lists, as far as it counts.
 inline std::size_t last_level_cache() {
   static const std::size_t bytes = [] {
     std::size_t largest = 0;
@@ -114,7 +117,7 @@ inline std::size_t last_level_cache() {
       }
     }
 #endif
-    return largest == 0 ? std::size_t{32} << 20 : largest;
+    return largest == 0 || largest > most_last_level_cache ? most_last_level_cache : largest;
   }();
   return bytes;
 }

@@ -321,7 +321,8 @@ void panels(const forward_call<S>& call) {
   lanes = at_most(fits ? lanes : widest, widest);
   const bool writes = call.in_memory && !is_reduction<Op>;
   const ptrdiff_t before =
-      writes ? slices_before_line(call.out, call.out_length, call.out_slice, call.count) : 0;
+      writes ? at_most(slices_before_line(call.out, call.out_length, call.out_slice, call.all), call.count)
+             : 0;
   for (p.first = 0; p.first < call.count; p.first += p.slices) {
     p.slices = p.first == 0 && before != 0 ? before : at_most(call.count - p.first, lanes);
     if constexpr (!is_weighted<Op>) {

@@ -40,8 +40,8 @@ S top_of_prepared(const forward_call<S>& call, const S* x) {
 }
 /// Adds exp of a row to the sum. With kept null the exps are lost, and softmax's maximum is tracked block by block.
 template <class S, forward_op Op>
-void sum_row(partition_of<S, Op>& z, const forward_call<S>& call, const S* x,
-             [[maybe_unused]] ptrdiff_t slice, S* kept, bool prepared) {
+void sum_row(partition_of<S, Op>& z, const forward_call<S>& call, const S* x, ptrdiff_t slice, S* kept,
+             bool prepared) {
   constexpr terms which = summed<Op>;
   if (!prepared && (which == terms::others || kept != nullptr)) {
     // A row whose maximum was looked for has been read: what is ahead is the next one, where rows are short.
@@ -49,7 +49,9 @@ void sum_row(partition_of<S, Op>& z, const forward_call<S>& call, const S* x,
     if constexpr (is_weighted<Op>) {
       return weighted_row_sum<S, is_entropy<Op>>(z, x, second_of<Op>(call, slice), call.length);
     }
-    return row_sum<S, which>(z, x, call.length, kept, helps ? page / static_cast<ptrdiff_t>(sizeof(S)) : 0);
+    S* to = kept;
+    if (Op == forward_op::log_softmax && !call.in_memory) to = call.out + slice * call.out_slice;
+    return row_sum<S, which>(z, x, call.length, to, helps ? page / static_cast<ptrdiff_t>(sizeof(S)) : 0);
   }
   for (ptrdiff_t l = 0; l < call.length; l += block_length<S>) {
     const ptrdiff_t n = at_most(call.length - l, block_length<S>);
@@ -60,7 +62,8 @@ void sum_row(partition_of<S, Op>& z, const forward_call<S>& call, const S* x,
       const S* const v = second_of<Op>(call, slice);
       weighted_row_sum<S, is_entropy<Op>>(z, prepared ? call.scratch : x + l, v == nullptr ? v : v + l, n);
     } else {
-      row_sum<S, which>(z, prepared ? call.scratch : x + l, n, kept == nullptr ? call.scratch : kept + l);
+      S* const to = !keeps_exps(which) ? nullptr : kept == nullptr ? call.scratch : kept + l;
+      row_sum<S, which>(z, prepared ? call.scratch : x + l, n, to);
     }
   }
 }
@@ -134,14 +137,17 @@ void write_loss_row(const loss_group<S, Count>& lg, ptrdiff_t r, const partition
   }
   const share_slopes<S> slopes =
       slopes_of(terms, row_of_probabilities(terms, sample), terms.upstream == nullptr ? 1.0 : lg.above[r]);
-  if (kept != nullptr) {
-    write_slopes<S>(kept, out, call.length, with, slopes, false);
-  } else {
+  const bool targeted = lg.own[r] != 0;
+  const ptrdiff_t y = targeted ? terms.target[sample] : 0;
+  const S at_target = targeted ? S(slope_at(lg, r, terms, y)) : S(0);
+  if (kept == nullptr) {
     row_remake<S, Op>(z, call, call.x + sample * call.x_slice, out, with, prepared, streams, slopes);
+  } else if (streams && targeted && slopes.uniform()) {
+    return row_map_with<S, Op>(kept, out, call.length, slopes.with(with), y, at_target);
+  } else {
+    write_slopes<S>(kept, out, call.length, with, slopes, streams);
   }
-  if (lg.own[r] == 0) return;
-  const ptrdiff_t y = terms.target[sample];
-  out[y] = S(slope_at(lg, r, terms, y));
+  if (targeted) out[y] = at_target;
 }
 
 template <class S, forward_op Op>
@@ -149,9 +155,12 @@ void rows(const forward_call<S>& call) {
   constexpr int most = 8, room = most < width<S> ? int(width<S>) : most;
   constexpr terms which = summed<Op>;
   const ptrdiff_t n = call.length;
-  const bool keep = keeps_exps(which) && n <= kept_length<S>;
-  // Exponentials kept in the result are in the cache when they are scaled: streaming them was measured to gain nothing.
-  const bool streams = call.in_memory && !keep && !is_reduction<Op>;
+  const bool streams = call.in_memory && !is_reduction<Op>;
+  // A result that is streamed is written once: exps are kept in scratch, past the block of prepared numbers.
+  S* const aside = streams ? call.scratch + block_length<S> : nullptr;
+  const ptrdiff_t apart = (n + width<S> - 1) / width<S> * width<S>;
+  const bool keep =
+      keeps_exps(which) && (streams ? apart <= call.scratch_size - block_length<S> : n <= kept_length<S>);
   // As many rows at a time as 64 KiB hold: they share divisions and logarithms, and stay in L2 until the map.
   const ptrdiff_t fitting = 65536 / static_cast<ptrdiff_t>(sizeof(S)) / n;
   const ptrdiff_t at_once = fitting < 1 ? 1 : at_most(fitting, most);
@@ -165,7 +174,7 @@ void rows(const forward_call<S>& call) {
     bool prepared = false;
     for (ptrdiff_t r = 0; r < rows; ++r) {
       const S* const x = call.x + (i + r) * call.x_slice;
-      kept[r] = keep ? call.out + (i + r) * call.out_slice : nullptr;
+      kept[r] = !keep ? nullptr : streams ? aside + r * apart : call.out + (i + r) * call.out_slice;
       if constexpr (is_loss<Op>) {
         if (is_skipped(*call.loss, i + r)) {
           fill(g, r);
@@ -245,7 +254,7 @@ void rows(const forward_call<S>& call) {
         }
       }
       if (kept[r] != nullptr) {
-        row_map<S, Op>(kept[r], out, n, with, false);
+        row_map<S, Op>(kept[r], out, n, with, streams);
       } else {
         row_remake<S, Op>(z, call, x, out, with, prepared, streams, {});  // a group of one
       }

@@ -254,6 +254,11 @@ struct share_slopes {
   S probable;  // f · hit
   S common;    // f · spread
 
+  /// The same for all classes.
+  LOGZ_INLINE bool uniform() const { return !any || (t == nullptr && w == nullptr); }
+  LOGZ_INLINE coefficients<S> with(const coefficients<S>& of) const {
+    return {of.high, of.low, all(any ? common : S(0))};
+  }
   /// Seen from position l on.
   LOGZ_INLINE share_slopes from(ptrdiff_t l) const {
     return {any, t == nullptr ? t : t + l, w == nullptr ? w : w + l, probable, common};
@@ -306,9 +311,8 @@ void row_slopes(const S* from, S* to, ptrdiff_t n, const coefficients<S>& with,
 template <class S>
 void write_slopes(const S* e, S* to, ptrdiff_t n, const coefficients<S>& with, const share_slopes<S>& slopes,
                   bool streams) {
-  if (slopes.any && (slopes.t != nullptr || slopes.w != nullptr)) return row_slopes(e, to, n, with, slopes);
-  const coefficients<S> uniform = {with.high, with.low, all(slopes.any ? slopes.common : S(0))};
-  row_map<S, forward_op::cross_entropy_gradient>(e, to, n, uniform, streams);
+  if (!slopes.uniform()) return row_slopes(e, to, n, with, slopes);
+  row_map<S, forward_op::cross_entropy_gradient>(e, to, n, slopes.with(with), streams);
 }
 
 /// The probabilities of one sample that lie side by side; null where they do not count.
