@@ -11,7 +11,8 @@ LOGZ_INLINE lane_sum<double> softplus_tail(const scaled_exp& at, vec<double>, co
 LOGZ_INLINE lane_sum<double> softplus_tail(const scaled_exp& at, vec<double> x, const parts<double>& e) {
   const lane_sum<double> scaled = as_sum(e);
   const vec<double> down = exp_power<double>::usual_down * at.rest_of_power;
-  const lane_sum<double> logarithm = log1p<false>({scaled.high * down, scaled.low * down});
+  const lane_sum<double> logarithm =
+      log_excess({scaled.high * down, scaled.low * down}, {all(1.0), vec<double>{}});
   // From here on log(1 + e) is e to half a unit of 2^-57.
   const auto tiny = magnitude<double>(x) > 40;
   return {tiny ? at.e : logarithm.high, tiny ? vec<double>{} : logarithm.low};

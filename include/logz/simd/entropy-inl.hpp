@@ -24,7 +24,7 @@ LOGZ_INLINE void finish_entropies(group<S, Count>& g, weighted_group<S, Count>& 
     const vec<double> nan = all(std::numeric_limits<double>::quiet_NaN());
     const vec<double> top = load_double(g.top + i);
     const relative_partition z =
-        relative_to_top<S, false>(top, load_double(g.exponent + i), load(g.sum + i), load(g.rest + i));
+        relative_to_top<S>(top, load_double(g.exponent + i), load(g.sum + i), load(g.rest + i));
     vec<double> raise = all(1.0);
     if constexpr (Gradient && sizeof(S) == 8) {
       const vec<double> factor = load(wg.factor + i);

@@ -17,6 +17,23 @@ LOGZ_INLINE vec<double> log_of_ratio(bits<double> k, vec<double> f) {
                         z * z * (0x1.23e9fd463ccd6p-3 + z * 0x1.ed82d878f6791p-4);
   return power_of(k) * 0.6931471805599453 + (twice + twice * z * p);
 }
+/// The same of doubles, to 2^-57 of itself, with what its rounding has lost; f = high + low, and the power is k's number.
+LOGZ_INLINE lane_sum<double> log_of_ratio(vec<double> power, const lane_sum<double>& f) {
+  const vec<double> z = f.high * f.high, z2 = z * z, twice = 2.0 * f.high;
+  const vec<double> first = fma(z2, fma(z, all(0x1.c71c72df580fcp-4), all(0x1.24924923de6edp-3)),
+                                fma(z, all(0x1.9999999999f17p-3), all(0x1.5555555555555p-2)));
+  const vec<double> last = fma(z2, fma(z, all(0x1.169c38cc826bep-4), all(0x1.0e8c55b42945fp-4)),
+                               fma(z, all(0x1.3b29d0452d426p-4), all(0x1.745cac43cc003p-4)));
+  constexpr double ln2_high = 0x1.62e42fefa3p-1;  // 41 bits: its product with a power is exact
+  constexpr double ln2_low = 0x1.3de6af278ece6p-42;
+  const vec<double> whole = opaque_vector(power * ln2_high);
+  const vec<double> sum = opaque_vector(whole + twice);  // no number of whole is below twice, but 0
+  // z / 3 is at most 1/75: what is rounded of it counts no more.
+  const vec<double> tail = fma(twice, z * fma(z2 * z2, last, first), 2.0 * f.low);
+  const vec<double> rest = fma(power, all(ln2_low), opaque_vector(twice - opaque_vector(sum - whole))) + tail;
+  const vec<double> joined = opaque_vector(sum + rest);
+  return {joined, rest - opaque_vector(joined - sum)};
+}
 /// k of a ratio, biased, such that 2 / 3 <= ratio / 2^k <= 3 / 2. 1.5 is 1023 and a half.
 LOGZ_INLINE bits<double> exponent_of_ratio(vec<double> a, vec<double> b) {
   const vec<double> half = opaque_vector(all(1.5));
@@ -45,19 +62,7 @@ LOGZ_INLINE lane_sum<double> log_of_number(vec<double> y) {
     const vec<double> normal = smaller<vec<double>>(all(0x1.7p1023), small ? y * 0x1p64 : y);
     const bits<double> k = exponent_of_ratio(normal, all(1.0));
     const vec<double> near = vec<double>(k << 52), power = power_of(k) - (small ? all(64.0) : vec<double>{});
-    const vec<double> f = (normal - near) / (normal + near), z = f * f, twice = 2.0 * f, z2 = z * z;
-    const vec<double> first = fma(z2, fma(z, all(0x1.c71c72df580fcp-4), all(0x1.24924923de6edp-3)),
-                                  fma(z, all(0x1.9999999999f17p-3), all(0x1.5555555555555p-2)));
-    const vec<double> last = fma(z2, fma(z, all(0x1.169c38cc826bep-4), all(0x1.0e8c55b42945fp-4)),
-                                 fma(z, all(0x1.3b29d0452d426p-4), all(0x1.745cac43cc003p-4)));
-    constexpr double ln2_high = 0x1.62e42fefa3p-1;  // 41 bits: its product with a power is exact
-    constexpr double ln2_low = 0x1.3de6af278ece6p-42;
-    const vec<double> whole = opaque_vector(power * ln2_high);
-    const vec<double> sum = opaque_vector(whole + twice);  // no number of whole is below twice, but 0
-    const vec<double> rest = fma(power, all(ln2_low), opaque_vector(twice - opaque_vector(sum - whole))) +
-                             twice * z * fma(z2 * z2, last, first);
-    const vec<double> joined = opaque_vector(sum + rest);
-    log = {joined, rest - opaque_vector(joined - sum)};
+    log = log_of_ratio(power, {(normal - near) / (normal + near), vec<double>{}});
   }
   const auto is_log = (y > 0) & (y < infinity);
   const vec<double> limit = y > 0 ? y : all(std::numeric_limits<double>::quiet_NaN());
@@ -72,70 +77,30 @@ LOGZ_INLINE void store_top_exps(vec<float> top, vec<float> exponent, double* to)
 }
 LOGZ_INLINE void store_top_exps(vec<double>, vec<double>, double*) {}
 
-/// a / b to about 2^-100.
+/// a / b to about 2^-100; the high part alone to 2^-52.
 LOGZ_INLINE lane_sum<double> quotient(const lane_sum<double>& a, const lane_sum<double>& b) {
-  const vec<double> q = opaque_vector(a.high / b.high);
+  const vec<double> inverse = opaque_vector(1.0 / b.high);
+  const vec<double> q = opaque_vector(a.high * inverse);
   const vec<double> product = opaque_vector(q * b.high);
   const vec<double> rest = opaque_vector(a.high - product) - error_of_product(q, b.high, product);
-  return {q, (rest + (a.low - q * b.low)) / b.high};
+  return {q, (rest + (a.low - q * b.low)) * inverse};
 }
 
-/// Entries of the table of logarithms, a lane each.
-LOGZ_INLINE void look_up_log(bits<double> entry, vec<double>& c, vec<double>& high, vec<double>& low) {
-  alignas(64) double cs[width<double>], highs[width<double>], lows[width<double>];
-  for (ptrdiff_t i = 0; i < width<double>; ++i) {
-    const log_entry& at = log_table[entry[i] - first_log_entry];
-    cs[i] = at.c;
-    highs[i] = at.high;
-    lows[i] = at.low;
-  }
-  c = load(cs);
-  high = load(highs);
-  low = load(lows);
-}
-
-/// log(1 + s), s >= 0, to about 2^-60 of itself; NaN stays NaN: the table is entered by m's bits, always in range.
-/// With One of the first lane alone.
-///
-/// 1 + s = 2^k · m; with c near 1 / m from the table, log m = -log c + log(1 + r), r = m c - 1, |r| < 1 / 128.
-template <bool One = false>
-LOGZ_INLINE lane_sum<double> log1p(const lane_sum<double>& s) {
-  vec<double> y_rest = s.low;
-  const vec<double> y = two_sum<vec<double>>(all(1.0), s.high, y_rest);
-  constexpr std::uint64_t root_half = 0x3fe6a09e667f3bcd;
-  const bits<double> k = (bits<double>(y) - root_half) >> 52;
-  const vec<double> m = vec<double>(bits<double>(y) - (k << 52));
-  const vec<double> down = vec<double>((1023 - k) << 52);  // 2^-k
-  const vec<double> power = opaque_vector(vec<double>(k | 0x4330000000000000) - 0x1p52);
-  const bits<double> entry = bits<double>(opaque_vector(m * 128.0 + 0x1p52)) & 0xff;
-  vec<double> reciprocal, log_high, log_low;
-  if constexpr (One) {
-    const log_entry& at = log_table[entry[0] - first_log_entry];
-    reciprocal = all(at.c);
-    log_high = all(at.high);
-    log_low = all(at.low);
-  } else {
-    look_up_log(entry, reciprocal, log_high, log_low);
-  }
-  // c has 10 bits and the upper part of m 26: their product is exact.
-  const vec<double> upper = vec<double>(bits<double>(m) & 0xfffffffff8000000);
-  vec<double> r_rest = {};
-  const vec<double> r = two_sum<vec<double>>(
-      opaque_vector(opaque_vector(upper * reciprocal) - 1.0),
-      opaque_vector(opaque_vector(m - upper) * reciprocal + y_rest * down * reciprocal), r_rest);
-  // -r²/2 + r³/3 - ...: at most 2^-8 of r, so its rounding does not count; the next term is 2^-59 of r.
-  const vec<double> tail =
-      r * r *
-      (-1.0 / 2 +
-       r * (1.0 / 3 + r * (-1.0 / 4 + r * (1.0 / 5 + r * (-1.0 / 6 + r * (1.0 / 7 + r * (-1.0 / 8)))))));
-  constexpr double ln2_high = 0x1.62e42fefa3p-1;  // 41 bits: its product with k is exact
-  constexpr double ln2_low = 0x1.3de6af278ece6p-42;
-  vec<double> rest = power * ln2_low + log_low + (r_rest + tail);
-  const vec<double> base = two_sum<vec<double>>(opaque_vector(power * ln2_high), log_high, rest);
-  const vec<double> sum = two_sum<vec<double>>(base, r, rest);
-  vec<double> lost = {};
-  const vec<double> total = two_sum<vec<double>>(sum, rest, lost);
-  return {total, lost};
+/// log((top + others) / top) of doubles, top > 0, others >= 0, to 2^-57 of itself; NaN stays NaN. Where the others are
+/// below half of top they are the numerator as they are, however far below.
+LOGZ_INLINE lane_sum<double> log_excess(const lane_sum<double>& others, const lane_sum<double>& top) {
+  vec<double> total_low = top.low + others.low;
+  const vec<double> total = two_sum<vec<double>>(top.high, others.high, total_low);
+  const bits<double> k = exponent_of_ratio(total, top.high);
+  const vec<double> power = power_of(k), scale = vec<double>(k << 52);
+  const lane_sum<double> near = {top.high * scale, top.low * scale};
+  const auto small = power == 0;
+  // total - near.high is exact: they are within 3 / 2 of each other.
+  const lane_sum<double> above = {small ? others.high : opaque_vector(total - near.high),
+                                  small ? others.low : total_low - near.low};
+  vec<double> below_low = total_low + near.low;
+  const vec<double> below = two_sum<vec<double>>(total, near.high, below_low);
+  return log_of_ratio(power, quotient(above, {below, below_low}));
 }
 
 /// An exponential, its two parts added without error.
@@ -161,15 +126,15 @@ LOGZ_INLINE lane_sum<double> inverse_of(vec<double> sum, [[maybe_unused]] vec<do
 }
 
 /// log Z = top + log1p(others / exp(top)) as high + low: high is log Z rounded to S, low the rest of it, found from the
-/// terms so that it keeps its digits where high is the maximum itself. rest: as a group's. With One the first lane alone.
-template <class S, bool One>
+/// terms so that it keeps its digits where high is the maximum itself. rest: as a group's.
+template <class S>
 LOGZ_INLINE lane_sum<double> log_of(vec<double> top, [[maybe_unused]] vec<double> exponent, vec<double> sum,
                                     vec<double> rest) {
   if constexpr (sizeof(S) == 4) {
     const vec<double> excess = log_excess(sum, rest), rounded = rounded_to_float(top + excess);
     return {rounded, opaque_vector(top - rounded) + excess};
   } else {
-    const lane_sum<double> excess = log1p<One>(quotient({sum, rest}, exp_as_sum(top, exponent)));
+    const lane_sum<double> excess = log_excess({sum, rest}, exp_as_sum(top, exponent));
     vec<double> lost = excess.low;
     const vec<double> high = two_sum<vec<double>>(top, excess.high, lost);
     return {high, lost};
@@ -197,8 +162,7 @@ LOGZ_INLINE void finish(group<S, Count>& g, ptrdiff_t count) {
     if constexpr (Which == terms::all) {
       c = inverse_of<S>(load(g.sum + i), load(g.rest + i));
     } else {
-      c = log_of<S, false>(load_double(g.top + i), load_double(g.exponent + i), load(g.sum + i),
-                           load(g.rest + i));
+      c = log_of<S>(load_double(g.top + i), load_double(g.exponent + i), load(g.sum + i), load(g.rest + i));
     }
     store_double(g.high + i, c.high);
     store_double(g.low + i, c.low);

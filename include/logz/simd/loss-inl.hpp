@@ -67,8 +67,8 @@ struct relative_partition {
   lane_sum<double> excess, inverse;
   vec<double> others;
 };
-/// rest: as a group's. With One of the first lane alone.
-template <class S, bool One>
+/// rest: as a group's.
+template <class S>
 LOGZ_INLINE relative_partition relative_to_top(vec<double> top, vec<double> exponent, vec<double> sum,
                                                vec<double> rest) {
   const vec<double> none = {};
@@ -82,7 +82,7 @@ LOGZ_INLINE relative_partition relative_to_top(vec<double> top, vec<double> expo
     // What many numbers have lost is more than an ulp: joined, so that the inverse's high part is right by itself.
     const vec<double> total = opaque_vector(high + low);
     const lane_sum<double> inverse = quotient({all(1.0), none}, {total, low - opaque_vector(total - high)});
-    return {log1p<One>(quotient({sum, rest}, one)), inverse, (sum + rest) * inverse.high};
+    return {log_excess({sum, rest}, one), inverse, (sum + rest) * inverse.high};
   }
 }
 /// a + b: of floats in double nothing is lost that counts, unless -ffast-math adds in another order.
@@ -141,8 +141,7 @@ struct lane_losses {
   lane_sum<double> coefficient;
 };
 
-/// With One of the first lane alone.
-template <class S, bool Gradient, bool One>
+template <class S, bool Gradient>
 LOGZ_INLINE lane_losses losses_of(const loss_parts& parts, const loss_terms<S>& terms) {
   const double infinity = std::numeric_limits<double>::infinity();
   const vec<double> none = {}, nan = all(std::numeric_limits<double>::quiet_NaN());
@@ -151,7 +150,7 @@ LOGZ_INLINE lane_losses losses_of(const loss_parts& parts, const loss_terms<S>& 
   // label_smoothing / classes has been rounded.
   const double s_low = terms.target == nullptr ? 0.0 : terms.spread_rest;
   lane_losses results;
-  const relative_partition z = relative_to_top<S, One>(parts.top, parts.exponent, parts.sum, parts.rest);
+  const relative_partition z = relative_to_top<S>(parts.top, parts.exponent, parts.sum, parts.rest);
   const vec<double> at_top =
       parts.shift + parts.top;  // one of them is 0, or a float is far below the other's digits
   const vec<double> own = parts.own;
@@ -229,7 +228,7 @@ LOGZ_INLINE void finish_losses(group<S, Count>& g, loss_group<S, Count>& lg, con
       parts.target_exp = load_double(lg.target_exp + i);
       parts.above = terms.upstream == nullptr ? none : load(lg.above + i);
     }
-    const lane_losses results = losses_of<S, Gradient, false>(parts, terms);
+    const lane_losses results = losses_of<S, Gradient>(parts, terms);
     store(lg.loss + i, results.loss);
     store(lg.log_z + i, results.log_z);
     if constexpr (Gradient) {

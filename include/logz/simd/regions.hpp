@@ -9,7 +9,6 @@
 #include <type_traits>
 #include <utility>
 
-#include "../detail/log_table.hpp"
 #include "../detail/twofold.hpp"
 #include "call.hpp"
 #include "exp_tables.hpp"

@@ -12,12 +12,12 @@ LOGZ_INLINE coefficients<S> coefficients_of(const narrow_sum<S>& total, vec<S> t
     if constexpr (Which == terms::all) {
       c = inverse_of<S>(total.high, total.rest);
     } else {
-      c = log_of<S, true>(top, exponent, total.high, total.rest);
+      c = log_of<S>(top, exponent, total.high, total.rest);
     }
   } else if constexpr (Which == terms::all) {
     c = inverse_of<S>(total.high, vec<double>{});
   } else {
-    c = log_of<S, true>(first_half(top), vec<double>{}, total.high, first_of(exp_parts(top, exponent)));
+    c = log_of<S>(first_half(top), vec<double>{}, total.high, first_of(exp_parts(top, exponent)));
   }
   return {all(S(c.high[0])), all(S(c.low[0])), all(S(1))};
 }
@@ -51,7 +51,7 @@ LOGZ_INLINE coefficients<S> loss_of(const narrow_sum<S>& total, vec<S> top, vec<
     const vec<S> e = value(exp_parts(larger<vec<S>>(floor_for<S>(exponent), all(logit)), exponent));
     parts.target_exp = all(double(e[0]));
   }
-  const lane_losses losses = losses_of<S, Gradient, true>(parts, terms);
+  const lane_losses losses = losses_of<S, Gradient>(parts, terms);
   extras.loss = losses.loss[0];
   if constexpr (Gradient) {
     at_target = S(losses.at_target[0]);
