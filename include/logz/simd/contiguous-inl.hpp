@@ -137,16 +137,16 @@ __attribute__((noinline)) void row_sum(partition<S>& z, const S* x, ptrdiff_t n,
   }
 }
 
-/// v with one lane at its maximum replaced.
+template <class S, std::size_t... I>
+LOGZ_INLINE vec<S> lane_numbers(std::index_sequence<I...>) {
+  return vec<S>{S(I)...};
+}
+/// v with its first lane at the maximum replaced; v where there is none, since a lane is NaN.
 template <class S>
 LOGZ_INLINE vec<S> without_largest(vec<S> v, S in_its_place) {
-  alignas(64) S lane[width<S>];
-  store(lane, v);
-  const S top = max_of_lanes<S>(v);
-  ptrdiff_t i = 0;
-  while (i < width<S> - 1 && lane[i] != top) ++i;
-  lane[i] = in_its_place;
-  return load(lane);
+  const vec<S> lane = lane_numbers<S>(every_lane<S>{}), none = all(S(-width<S>));
+  const vec<S> first = max_in_lanes<S>(v == max_in_lanes<S>(v) ? -lane : none);
+  return -lane == first ? all(in_its_place) : v;
 }
 /// Of the largest numbers of the lanes, one at the maximum stays out of the sum and the others join it.
 template <class S>
