@@ -97,12 +97,12 @@ template <class Function, class X>
 auto elementwise(const Eigen::DenseBase<X>& x) {
   check_scalar<X>();
   const argument<X, class_cut<X>> a(x.derived());
-  return map_expression(element_function<Function>{}, a, a);
+  return map_expression(element_function<Function>{}, a);
 }
 template <class Function, class G, class X>
 auto elementwise(const Eigen::DenseBase<G>& grad_output, const Eigen::DenseBase<X>& x) {
   const auto pair = elements_of(Function::name, "grad_output", grad_output, "x", x);
-  return map_expression(element_function<Function>{}, pair.first, pair.first, pair.second);
+  return map_expression(element_function<Function>{}, pair.first, pair.second);
 }
 
 template <class T>
@@ -250,15 +250,14 @@ class binary_problem {
     compensated_sum<C> total;
     if constexpr (valid && check_grad<Grad, Scalar>()) {
       const binary_sum<true, Options, C> function{options_, divisor(), total};
-      Eigen::internal::call_assignment(grad,
-                                       map_expression(function, pair_.first, pair_.first, pair_.second));
+      Eigen::internal::call_assignment(grad, map_expression(function, pair_.first, pair_.second));
     }
     return reduced(total);
   }
 
   template <bool Narrow>
   auto per_element() const {
-    return map_expression(binary_losses<Options, Narrow>{options_}, pair_.first, pair_.first, pair_.second);
+    return map_expression(binary_losses<Options, Narrow>{options_}, pair_.first, pair_.second);
   }
 
  private:

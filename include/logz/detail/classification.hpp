@@ -105,9 +105,9 @@ class classification {
     const auto problem = this->template problem<Options>(function, options);
     const hvp_function<Problem<Options>> hvp{problem};
     if constexpr (Problem<Options>::are_indices) {
-      return map_expression(hvp, direction, direction, x_);
+      return map_expression(hvp, direction, x_);
     } else {
-      return map_expression(hvp, direction, direction, x_, problem.targets().argument());
+      return map_expression(hvp, direction, x_, problem.targets().argument());
     }
   }
 
@@ -168,9 +168,9 @@ class classification {
                             loss_results<Scalar>* results, const Rest&... rest) const {
     const cross_entropy_gradient<Held, Above> gradient{problem, above, results};
     if constexpr (std::decay_t<Held>::are_indices) {
-      return map_expression(gradient, x_, x_, rest...);
+      return map_expression(gradient, x_, rest...);
     } else {
-      return map_expression(gradient, x_, x_, problem.targets().argument(), rest...);
+      return map_expression(gradient, x_, problem.targets().argument(), rest...);
     }
   }
   template <class AnyProblem, class Above, class... Rest>

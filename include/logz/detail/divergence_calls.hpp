@@ -157,8 +157,7 @@ class divergence {
   Loss with_grad(Grad& grad) const {
     compensated_sum<C> total;
     if constexpr (valid && check_grad<Grad, Scalar>()) {
-      Eigen::internal::call_assignment(
-          grad, map_expression(sum<true>(total), pair_.first, pair_.first, pair_.second));
+      Eigen::internal::call_assignment(grad, map_expression(sum<true>(total), pair_.first, pair_.second));
     }
     return reduced(total);
   }

@@ -6,6 +6,7 @@
 
 #include <new>
 #include <string>
+#include <utility>
 
 #include "argument.hpp"
 
@@ -39,7 +40,9 @@ class slice_expression : public Eigen::internal::generic_xpr_base<slice_expressi
   using Nested = typename Eigen::internal::ref_selector<slice_expression>::type;
   using NestedExpression = slice_expression;
 
-  explicit slice_expression(const Call& call) : call_(call) {}
+  /// The call is made in its place: what has been written in parts takes long to be copied as a whole.
+  template <class... Parts>
+  explicit slice_expression(std::in_place_t, const Parts&... parts) : call_(parts...) {}
 
   Index rows() const { return call_.rows(); }
   Index cols() const { return call_.cols(); }
@@ -56,9 +59,9 @@ class slice_expression : public Eigen::internal::generic_xpr_base<slice_expressi
   Call call_;
 };
 
-template <class Call>
-slice_expression<Call> make_expression(const Call& call) {
-  return slice_expression<Call>(call);
+template <class Call, class... Parts>
+slice_expression<Call> make_expression(const Parts&... parts) {
+  return slice_expression<Call>(std::in_place, parts...);
 }
 
 /// A destination that takes any shape its type allows: a matrix or array, or the transpose or the other

@@ -136,12 +136,12 @@ typename X::Scalar number_of_slices(const Function& f, const Eigen::DenseBase<X>
 template <class Function, class X, int Direction>
 auto slicewise(const Function& f, const Eigen::VectorwiseOp<X, Direction>& x) {
   check_scalar<X>();
-  return map_expression(f, argument_of(x), argument_of(x));
+  return map_expression(f, argument_of(x));
 }
 template <class Function, class X>
 auto slicewise(const Function& f, const Eigen::DenseBase<X>& x) {
   check_vector<X>();
-  return map_expression(f, argument_of(x), argument_of(x));
+  return map_expression(f, argument_of(x));
 }
 
 /// Throws unless the shapes agree; two vectors may differ in orientation.
@@ -192,7 +192,7 @@ auto pair_of(const Eigen::DenseBase<G>& input, const Eigen::VectorwiseOp<Y, Dire
 template <class Function, class G, class Y>
 auto slicewise_backward(const Function& f, const G& grad_output, const Y& output) {
   const auto pair = pair_of<Function>(grad_output, output);
-  return map_expression(f, pair.first, pair.first, pair.second);
+  return map_expression(f, pair.first, pair.second);
 }
 
 /// The number per slice of a pair of slices.
@@ -220,8 +220,7 @@ auto backward_of_slices(const Function& f, const Eigen::DenseBase<G>& grad,
   const Index count = shape_of(x._expression(), cut_along<Direction>{}).inner;
   check_one_per_slice(Function::name, Function::grad, grad.derived(), count);
   check_one_per_slice(Function::name, Function::output, output.derived(), count);
-  return map_expression(f, argument_of(x), argument_of(x), argument_per_slice(grad),
-                        argument_per_slice(output));
+  return map_expression(f, argument_of(x), argument_per_slice(grad), argument_per_slice(output));
 }
 
 template <class Function, class X>
@@ -230,7 +229,7 @@ auto backward_of_vector(const Function& f, const typename X::Scalar& grad, const
   check_vector<X>();
   // Constant expressions are held by value: the numbers may be temporaries.
   using One = Eigen::Matrix<typename X::Scalar, 1, 1>;
-  return map_expression(f, argument_of(x), argument_of(x), argument_per_slice(One::Constant(grad)),
+  return map_expression(f, argument_of(x), argument_per_slice(One::Constant(grad)),
                         argument_per_slice(One::Constant(output)));
 }
 

@@ -78,6 +78,7 @@ struct nll_gradient {
   using C = compute_t<S>;
   static constexpr const char* name =
       std::is_same_v<Above, no_gradient_above<Loss>> ? "nll_loss_with_grad" : "nll_loss_backward";
+  static constexpr bool of_shape = true;
 
   Problem problem;
   Above above;

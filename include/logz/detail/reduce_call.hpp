@@ -95,11 +95,11 @@ inline constexpr bool has_axis<Eigen::VectorwiseOp<X, Direction>> = true;
 /// The call's one number per slice: of arguments with an axis an expression, of vectors the number.
 template <class Result, bool Axis, class Function, class... Arguments>
 auto reduction_of(const Function& f, const Arguments&... arguments) {
-  const reduce_call<Result, Function, Arguments...> call(f, arguments...);
+  using Call = reduce_call<Result, Function, Arguments...>;
   if constexpr (Axis) {
-    return make_expression(call);
+    return make_expression<Call>(f, arguments...);
   } else {
-    return call.number();
+    return Call(f, arguments...).number();
   }
 }
 
