@@ -63,12 +63,13 @@ LOGZ_INLINE lane_sum<S> row_total(const S* g, const S* y, ptrdiff_t n) {
     add_pair<Op>(a, g + l, g + l + w, y + l, y + l + w);
     add_pair<Op>(b, g + l + 2 * w, g + l + 3 * w, y + l + 2 * w, y + l + 3 * w);
   }
-  for (; l < n; l += 2 * w) {
+  for (; l + 2 * w <= n; l += 2 * w) add_pair<Op>(a, g + l, g + l + w, y + l, y + l + w);
+  if (l < n) {
     const ptrdiff_t left = n - l;
     add_pair<Op>(a, load_up_to(g + l, left, none), load_up_to(g + l + w, left - w, none),
                  load_up_to(y + l, left, none), load_up_to(y + l + w, left - w, none));
   }
-  merge(a, b);
+  if (n >= 4 * w) merge(a, b);
   return a;
 }
 
