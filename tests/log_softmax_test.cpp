@@ -31,6 +31,24 @@ TEST_CASE_TEMPLATE("log_softmax: meets its bound whatever the spread, offset, or
   }
 }
 
+TEST_CASE_TEMPLATE("log_softmax: what a long sum has lost counts where one entry is above it", T, float,
+                   double) {
+  using matrix = Eigen::Matrix<T, Eigen::Dynamic, Eigen::Dynamic>;
+  for (const Eigen::Index n : {1000, 4099, 20000}) {
+    for (const double share : {0.3, 0.45, 0.49, 0.6, 3.0}) {
+      for (const Eigen::Index slices : {1, 24}) {
+        matrix x = matrix::Constant(slices, n, static_cast<T>(std::log(share / static_cast<double>(n - 1))));
+        x.col(n / 3).setZero();
+        const matrix lp = logz::log_softmax(x.rowwise());
+        const long double others =
+            static_cast<long double>(n - 1) * std::exp(static_cast<long double>(x(0, 0)));
+        for (Eigen::Index i = 0; i < slices; ++i)
+          CHECK(ulp_error(lp(i, n / 3), -std::log1p(others)) <= log_softmax_bound);
+      }
+    }
+  }
+}
+
 TEST_CASE_TEMPLATE("log_softmax: a million numbers do not add up their errors", T, float, double) {
   const auto slices = normal_slices<T>(1, std::size_t{1} << 20, 3);
   const auto x = matrix_of<T, Eigen::ColMajor, Eigen::Vertical>(slices);

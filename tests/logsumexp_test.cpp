@@ -232,3 +232,15 @@ TEST_CASE("logsumexp_backward: the numbers per slice may be lazy and of either o
   CHECK(Eigen::MatrixXf(logz::logsumexp_backward(g.transpose() * 1, x.rowwise(), lz.transpose())) == dx);
   CHECK(Eigen::MatrixXf(logz::logsumexp_backward(g, (x * 1).rowwise(), logz::logsumexp(x.rowwise()))) == dx);
 }
+
+#if defined(__SSE2__)
+TEST_CASE("logsumexp: normal results are found where subnormal numbers are flushed to 0") {
+  const Eigen::Vector2d x(0, -708);
+  const unsigned before = __builtin_ia32_stmxcsr();
+  __builtin_ia32_ldmxcsr(before | 0x8000);
+  const double lz = logz::logsumexp(x);
+  __builtin_ia32_ldmxcsr(before);
+  // mpmath, 30 digits: log1p(exp(-708)).
+  CHECK(ulp_error(lz, 3.30755300363840799620117429721e-308L) <= 1);
+}
+#endif

@@ -43,8 +43,10 @@ struct hvp_function {
     terms.probability_slice = probabilities.inner_stride;
     double curvature[loss_block];
     S log_z[loss_block];
-    for (Index first = 0; first < shape.inner; first += loss_block) {
-      const slice_shape block{1, shape.length, std::min(loss_block, shape.inner - first)};
+    Index count = first_loss_block(out);
+    for (Index first = 0; first < shape.inner; first += count, count = loss_block) {
+      count = std::min(count, shape.inner - first);
+      const slice_shape block{1, shape.length, count};
       const slices<const S> logits = x.from(first);
       if constexpr (!Problem::are_indices) terms.probability = probabilities.slice(0, first);
       if (squares) engine::logsumexp(block, logits, slices<S>{log_z, 0, 0, 1});

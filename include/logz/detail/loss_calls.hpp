@@ -18,6 +18,13 @@ namespace detail {
 /// Samples that pass through the engine together: what is kept per sample fits on the stack.
 inline constexpr Index loss_block = 512;
 
+/// The samples before the second block: blocks of results side by side begin on cache lines after the first.
+template <class S>
+inline Index first_loss_block(const slices<S>& out) {
+  if (out.inner_stride != 1) return loss_block;
+  return loss_block - static_cast<Index>(reinterpret_cast<std::uintptr_t>(out.data) % 64 / sizeof(S));
+}
+
 /// What becomes of the samples' losses: sums in a fixed order, one number each, outputs.
 template <class S>
 struct loss_results {
@@ -60,10 +67,7 @@ class loss_pass {
   /// Samples in memory.
   template <bool Gradient>
   void run(const slice_shape& shape, const slices<const S>& x, const slices<S>& grad) {
-    Index count = loss_block;
-    // Blocks of neighbours begin on cache lines, after the first.
-    if (Gradient && grad.inner_stride == 1)
-      count -= static_cast<Index>(reinterpret_cast<std::uintptr_t>(grad.data) % 64 / sizeof(S));
+    Index count = Gradient ? first_loss_block(grad) : loss_block;
     for (Index first = 0; first < shape.inner; first += count, count = loss_block) {
       count = std::min(count, shape.inner - first);
       engine::cross_entropy<Gradient>(slice_shape{1, shape.length, count}, x.from(first), begin(first, count),

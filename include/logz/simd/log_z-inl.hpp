@@ -17,9 +17,10 @@ LOGZ_INLINE vec<double> log_of_ratio(bits<double> k, vec<double> f) {
                         z * z * (0x1.23e9fd463ccd6p-3 + z * 0x1.ed82d878f6791p-4);
   return power_of(k) * 0.6931471805599453 + (twice + twice * z * p);
 }
-/// The same of doubles, to 2^-57 of itself, with what its rounding has lost; f = high + low, and the power is k's number.
-LOGZ_INLINE lane_sum<double> log_of_ratio(vec<double> power, const lane_sum<double>& f) {
-  const vec<double> z = f.high * f.high, z2 = z * z, twice = 2.0 * f.high;
+/// The same of doubles, to about 2^-57 of itself, with what its rounding has lost; 2 f = high + low, and the power is k's
+/// number. 2 f is the logarithm itself where that is small: f would be subnormal before.
+LOGZ_INLINE lane_sum<double> log_of_ratio(vec<double> power, const lane_sum<double>& twice) {
+  const vec<double> f = 0.5 * twice.high, z = f * f, z2 = z * z;
   const vec<double> first = fma(z2, fma(z, all(0x1.c71c72df580fcp-4), all(0x1.24924923de6edp-3)),
                                 fma(z, all(0x1.9999999999f17p-3), all(0x1.5555555555555p-2)));
   const vec<double> last = fma(z2, fma(z, all(0x1.169c38cc826bep-4), all(0x1.0e8c55b42945fp-4)),
@@ -27,10 +28,11 @@ LOGZ_INLINE lane_sum<double> log_of_ratio(vec<double> power, const lane_sum<doub
   constexpr double ln2_high = 0x1.62e42fefa3p-1;  // 41 bits: its product with a power is exact
   constexpr double ln2_low = 0x1.3de6af278ece6p-42;
   const vec<double> whole = opaque_vector(power * ln2_high);
-  const vec<double> sum = opaque_vector(whole + twice);  // no number of whole is below twice, but 0
+  const vec<double> sum = opaque_vector(whole + twice.high);  // no number of whole is below 2 f, but 0
   // z / 3 is at most 1/75: what is rounded of it counts no more.
-  const vec<double> tail = fma(twice, z * fma(z2 * z2, last, first), 2.0 * f.low);
-  const vec<double> rest = fma(power, all(ln2_low), opaque_vector(twice - opaque_vector(sum - whole))) + tail;
+  const vec<double> tail = fma(twice.high, z * fma(z2 * z2, last, first), twice.low);
+  const vec<double> rest =
+      fma(power, all(ln2_low), opaque_vector(twice.high - opaque_vector(sum - whole))) + tail;
   const vec<double> joined = opaque_vector(sum + rest);
   return {joined, rest - opaque_vector(joined - sum)};
 }
@@ -62,7 +64,7 @@ LOGZ_INLINE lane_sum<double> log_of_number(vec<double> y) {
     const vec<double> normal = smaller<vec<double>>(all(0x1.7p1023), small ? y * 0x1p64 : y);
     const bits<double> k = exponent_of_ratio(normal, all(1.0));
     const vec<double> near = vec<double>(k << 52), power = power_of(k) - (small ? all(64.0) : vec<double>{});
-    log = log_of_ratio(power, {(normal - near) / (normal + near), vec<double>{}});
+    log = log_of_ratio(power, {(normal - near) / (0.5 * (normal + near)), vec<double>{}});
   }
   const auto is_log = (y > 0) & (y < infinity);
   const vec<double> limit = y > 0 ? y : all(std::numeric_limits<double>::quiet_NaN());
@@ -86,9 +88,12 @@ LOGZ_INLINE lane_sum<double> quotient(const lane_sum<double>& a, const lane_sum<
   return {q, (rest + (a.low - q * b.low)) * inverse};
 }
 
-/// log((top + others) / top) of doubles, top > 0, others >= 0, to 2^-57 of itself; NaN stays NaN. Where the others are
-/// below half of top they are the numerator as they are, however far below.
-LOGZ_INLINE lane_sum<double> log_excess(const lane_sum<double>& others, const lane_sum<double>& top) {
+/// log((top + others) / top) of doubles, top > 0, others >= 0, to about 2^-57 of itself; NaN stays NaN. Where the others
+/// are below half of top they are the numerator as they are, however far below.
+LOGZ_INLINE lane_sum<double> log_excess(const lane_sum<double>& sum, const lane_sum<double>& top) {
+  // What many numbers have lost is more than an ulp, and f² knows high parts alone.
+  const vec<double> joined = opaque_vector(sum.high + sum.low);
+  const lane_sum<double> others = {joined, sum.low - opaque_vector(joined - sum.high)};
   vec<double> total_low = top.low + others.low;
   const vec<double> total = two_sum<vec<double>>(top.high, others.high, total_low);
   const bits<double> k = exponent_of_ratio(total, top.high);
@@ -100,7 +105,7 @@ LOGZ_INLINE lane_sum<double> log_excess(const lane_sum<double>& others, const la
                                   small ? others.low : total_low - near.low};
   vec<double> below_low = total_low + near.low;
   const vec<double> below = two_sum<vec<double>>(total, near.high, below_low);
-  return log_of_ratio(power, quotient(above, {below, below_low}));
+  return log_of_ratio(power, quotient(above, {0.5 * below, 0.5 * below_low}));
 }
 
 /// An exponential, its two parts added without error.

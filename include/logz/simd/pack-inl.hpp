@@ -32,8 +32,8 @@ LOGZ_INLINE ptrdiff_t lane_of(ptrdiff_t slice, ptrdiff_t slices) {
 
 /// The slices, side by side in memory, before the first that begins a cache line in every row. They make a panel of their
 /// own, so that all other panels can be streamed: Eigen aligns to 16 bytes unless it is told more. A narrow panel costs a
-/// good part of a wide one: worth it, measured, for 8192 slices of 1000 floats (1.2 to 1.4 times as fast), not for 256; of
-/// eight panels it is at most an eighth.
+/// good part of a wide one: worth it, measured, for 8192 slices of 1000 floats (1.2 to 1.4 times as fast), not for 256.
+/// `count`: of all slices, though these may be a block of them.
 template <class S>
 ptrdiff_t slices_before_line(const S* p, ptrdiff_t length_stride, ptrdiff_t slice_stride, ptrdiff_t count) {
   constexpr ptrdiff_t line = 64 / static_cast<ptrdiff_t>(sizeof(S));

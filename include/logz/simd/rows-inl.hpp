@@ -16,8 +16,8 @@ constexpr ptrdiff_t short_weighted_length = 64;
 template <class S>
 constexpr ptrdiff_t short_paired_length = 31;
 
-/// Slices up to this length keep their exponentials in the result (2 MiB, a part of a last-level cache); of longer ones
-/// they are computed again, so that memory is read twice and written once.
+/// Slices up to this length keep their exponentials in the result (2 MiB, a part of a last-level cache), unless that is
+/// streamed; of longer ones they are computed again, so that memory is read twice and written once.
 template <class S>
 constexpr ptrdiff_t kept_length = 2097152 / static_cast<ptrdiff_t>(sizeof(S));
 
