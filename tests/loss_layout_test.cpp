@@ -187,22 +187,22 @@ TEST_CASE_TEMPLATE("nll_loss: gradients of more samples than pass together, in b
 
 TEST_CASE("cross_entropy: the sum of the losses does not depend on where the gradient lies") {
   namespace detail = logz::detail;
-  constexpr Index samples = 1100, classes = 5;
-  const Eigen::MatrixXf x = Eigen::MatrixXf::Random(samples, classes);
+  constexpr Index samples = 1100, few_classes = 5;
+  const Eigen::MatrixXf x = Eigen::MatrixXf::Random(samples, few_classes);
   std::vector<int> y(samples);
-  for (std::size_t i = 0; i < y.size(); ++i) y[i] = static_cast<int>(i % classes);
+  for (std::size_t i = 0; i < y.size(); ++i) y[i] = static_cast<int>(i % few_classes);
   const detail::index_targets<std::vector<int>> targets(y);
   using Problem = detail::loss_problem<float, detail::index_targets<std::vector<int>>,
                                        const logz::cross_entropy_options<float>&>;
   const logz::cross_entropy_options<float> options;
-  const Problem problem("cross_entropy", targets, options, samples, classes, samples, classes);
-  std::vector<float> grad(samples * classes + 16);
+  const Problem problem("cross_entropy", targets, options, samples, few_classes, samples, few_classes);
+  std::vector<float> grad(samples * few_classes + 16);
   double first = 0;
   for (Index offset = 0; offset < 16; ++offset) {
     detail::loss_results<float> results;
     detail::loss_pass<Problem> pass(problem, {nullptr, 0, 0, 0}, problem.reduced_scale(), {nullptr, 0, 0, 0},
                                     results);
-    pass.run<true>(detail::slice_shape{1, classes, samples}, {x.data(), 0, samples, 1},
+    pass.run<true>(detail::slice_shape{1, few_classes, samples}, {x.data(), 0, samples, 1},
                    {grad.data() + offset, 0, samples, 1});
     if (offset == 0) first = results.sum.value();
     CHECK(results.sum.value() == first);
