@@ -129,7 +129,7 @@ __attribute__((noinline)) void row_sum(partition<S>& z, const S* x, ptrdiff_t n,
     const vec<S> least = all(-std::numeric_limits<S>::infinity());
     store(tail, load_up_to(x + l, n - l, least));
     store(tail + w, load_up_to(x + l + w, n - l - w, least));
-    row_sum<S, Which>(z, tail, 2 * w, tail);
+    row_sum<S, Which>(z, tail, 2 * w, keeps_exps(Which) ? tail : nullptr);
     if constexpr (keeps_exps(Which)) {
       store_up_to(out + l, n - l, load(tail));
       store_up_to(out + l + w, n - l - w, load(tail + w));
