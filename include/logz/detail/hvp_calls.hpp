@@ -41,16 +41,15 @@ struct hvp_function {
     loss_terms<S> terms = problem.terms();
     terms.probability_length = probabilities.length_stride;
     terms.probability_slice = probabilities.inner_stride;
-    double curvature[loss_block];
-    S log_z[loss_block];
-    Index count = first_loss_block(out);
-    for (Index first = 0; first < shape.inner; first += count, count = loss_block) {
-      count = std::min(count, shape.inner - first);
+    double curvature[most_in_block];
+    S log_z[most_in_block];
+    for (Index first = 0, count = 0; first < shape.inner; first += count) {
+      count = samples_in_block(out, first, shape.inner);
       const slice_shape block{1, shape.length, count};
       const slices<const S> logits = x.from(first);
       if constexpr (!Problem::are_indices) terms.probability = probabilities.slice(0, first);
       if (squares) engine::logsumexp(block, logits, slices<S>{log_z, 0, 0, 1});
-      compensated_sum<C> shares[loss_block];
+      compensated_sum<C> shares[most_in_block];
       if constexpr (Problem::are_indices) {
         for (Index i = 0; i < block.inner; ++i) {
           const Index target = problem.targets().of(first + i);

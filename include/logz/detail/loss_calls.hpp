@@ -15,13 +15,16 @@
 LOGZ_NAMESPACE_BEGIN
 namespace detail {
 
-/// Samples that pass through the engine together: what is kept per sample fits on the stack.
-inline constexpr Index loss_block = 512;
+/// Samples that pass through the engine together: what is kept per sample fits on the stack. A few that are left at the end
+/// join the last of them.
+inline constexpr Index loss_block = 512, most_in_block = loss_block + 16;
 
-/// The samples before the second block: blocks of results side by side begin on cache lines after the first.
+/// The samples of the block from `first` on: blocks of results side by side begin on cache lines after the first.
 template <class S>
-inline Index first_loss_block(const slices<S>& out) {
-  if (out.inner_stride != 1) return loss_block;
+inline Index samples_in_block(const slices<S>& out, Index first, Index samples) {
+  const Index left = samples - first;
+  if (left <= most_in_block) return left;
+  if (first != 0 || out.inner_stride != 1) return loss_block;
   return loss_block - static_cast<Index>(reinterpret_cast<std::uintptr_t>(out.data) % 64 / sizeof(S));
 }
 
@@ -67,9 +70,8 @@ class loss_pass {
   /// Samples in memory.
   template <bool Gradient>
   void run(const slice_shape& shape, const slices<const S>& x, const slices<S>& grad) {
-    Index count = Gradient ? first_loss_block(grad) : loss_block;
-    for (Index first = 0; first < shape.inner; first += count, count = loss_block) {
-      count = std::min(count, shape.inner - first);
+    for (Index first = 0, count = 0; first < shape.inner; first += count) {
+      count = samples_in_block(grad, first, shape.inner);
       engine::cross_entropy<Gradient>(slice_shape{1, shape.length, count}, x.from(first), begin(first, count),
                                       Gradient ? grad.from(first) : grad, shape.inner);
       finish(first, count);
@@ -195,10 +197,10 @@ class loss_pass {
   loss_results<S>& results_;
   loss_terms<S> terms_{};
   std::array<C, 4> chain_{};
-  std::array<Index, loss_block> target_;
-  std::array<Index, loss_block> argmax_;
-  std::array<C, loss_block> loss_;
-  std::array<C, loss_block> log_z_;
+  std::array<Index, most_in_block> target_;
+  std::array<Index, most_in_block> argmax_;
+  std::array<C, most_in_block> loss_;
+  std::array<C, most_in_block> log_z_;
 };
 
 /// One sample of a few classes, without options; false, and nothing done, for any other problem.

@@ -83,17 +83,19 @@ LOGZ_INLINE void prefetch(const S* p) {
     __builtin_prefetch(p + l);
 }
 
-/// Two vectors, to be written later: their lines become this core's own while it computes. Rows whose results lie in L3
-/// gain a tenth, measured.
+/// A line that will be written: it becomes this core's own while it computes.
+template <class S>
+LOGZ_INLINE void prefetch_line(S* p) {
+#if LOGZ_X86
+  asm volatile("prefetchw %0" : : "m"(*p));  // __builtin_prefetch() reads where -mprfchw is not given
+#else
+  __builtin_prefetch(p, 1);
+#endif
+}
+/// Two vectors, to be written later. Rows whose results lie in L3 gain a tenth, measured.
 template <class S>
 LOGZ_INLINE void prefetch_result(S* p) {
-  for (ptrdiff_t l = 0; l < 2 * width<S>; l += 64 / static_cast<ptrdiff_t>(sizeof(S))) {
-#if LOGZ_X86
-    asm volatile("prefetchw %0" : : "m"(p[l]));  // __builtin_prefetch() reads where -mprfchw is not given
-#else
-    __builtin_prefetch(p + l, 1);
-#endif
-  }
+  for (ptrdiff_t l = 0; l < 2 * width<S>; l += 64 / static_cast<ptrdiff_t>(sizeof(S))) prefetch_line(p + l);
 }
 
 /// Adds exp of n numbers at x to the sum. For softmax the rounded exps are left at out, which may be x; otherwise it is

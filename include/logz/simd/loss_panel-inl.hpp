@@ -30,14 +30,15 @@ void read_targets(panel<S, Op>& p) {
   const S* const x = call.x;
   const ptrdiff_t x_length = call.x_length, x_slice = call.x_slice;
   if (target != nullptr && terms.weight == nullptr && terms.upstream == nullptr && terms.hit != 0) {
-    // What is left is the last vector: it overlaps the one before, or there is no other.
     const auto read = [&](ptrdiff_t lane, ptrdiff_t slice, ptrdiff_t count) {
       return read_plain_targets(target + slice, x + slice * x_slice, x_length, x_slice, count,
                                 p.lg.logit + lane, p.lg.row + lane);
     };
-    const ptrdiff_t whole = p.slices / width<S> * width<S>;
-    p.ignores = read(0, p.first, whole);
-    for (ptrdiff_t i = whole; i < p.lanes; ++i) p.ignores |= read(i, slice_of_lane(p, i), 1);
+    p.ignores = false;
+    for (ptrdiff_t i = 0; i < p.lanes && p.on.slices >= width<S>; i += width<S>)
+      p.ignores |= read(i, p.first + slice_at<S>(i, p.on), width<S>);
+    for (ptrdiff_t i = 0; i < p.lanes && p.on.slices < width<S>; ++i)
+      p.ignores |= read(i, slice_of_lane(p, i), 1);
     for (ptrdiff_t i = 0; i < p.lanes; i += width<double>) store(p.lg.own + i, all(terms.hit));
     for (ptrdiff_t i = 0; i < p.lanes && p.ignores; ++i) {
       if (p.lg.row[i] == no_position<S>) p.lg.own[i] = 0;
@@ -73,9 +74,9 @@ template <class S, forward_op Op>
 LOGZ_INLINE probability_rows<S> probabilities_at(const panel<S, Op>& p, ptrdiff_t start) {
   const loss_terms<S>& terms = *p.call().loss;
   const S* const t = probabilities_of(terms);
-  if (t == nullptr) return {t, 0, 0};
-  if (p.t != nullptr) return {p.t, p.lanes, p.lanes + width<S>};  // every lane has a place of its own
-  return {t + p.first + start * terms.probability_length, terms.probability_length, p.slices};
+  if (t == nullptr) return {t, 0, true};
+  if (p.t != nullptr) return {p.t, p.lanes, true};
+  return {t + p.first + start * terms.probability_length, terms.probability_length, false};
 }
 
 /// What only the numbers of a block tell, once the maxima are known; they are in z.top.
@@ -87,8 +88,9 @@ void inspect_columns(panel<S, Op>& p, const window& at) {
     const vec<S> top = p.z[i / width<S>].top;
     if (terms.has_shares()) {
       const probability_rows<S> probabilities = probabilities_at(p, at.start);
-      add_column_shares(p.lg, i, terms, column_of(p, i), p.from_row, probabilities.column(i),
-                        probabilities.row, at.start, at.length, top);
+      add_column_shares(p.lg, i, terms, column_of(p, i), p.from_row,
+                        probabilities.column({i, slice_at<S>(i, p.on)}), probabilities.row, at.start,
+                        at.length, top);
     }
     if (terms.argmax == nullptr) continue;
     find_in_columns<S>(p.lg.argmax + i, column_of(p, i), at.start, at.length, p.from_row, top);

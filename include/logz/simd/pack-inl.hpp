@@ -5,41 +5,84 @@
 
 namespace LOGZ_TARGET {
 
-/// The widest panel: in memory 32 cache lines, up to 1.6 times as fast as 16 where a row is as wide, and those twice as
-/// fast as 8; half of it in the caches.
+/// Numbers in a cache line.
 template <class S>
-constexpr ptrdiff_t panel_lanes = 2048 / static_cast<ptrdiff_t>(sizeof(S));
+constexpr ptrdiff_t line = 64 / static_cast<ptrdiff_t>(sizeof(S));
+/// The widest panel: in memory 32 cache lines, up to 1.6 times as fast as 16 where a row is as wide, and those twice as
+/// fast as 8; half of it in the caches. What a panel has room for: a line more, for slices that would be too few for a
+/// panel of their own.
+template <class S>
+constexpr ptrdiff_t widest_panel = 32 * line<S>;
+template <class S>
+constexpr ptrdiff_t panel_lanes = widest_panel<S> + line<S>;
 
 /// Rows that a panel has room for past its block: the one that fills the last pair.
 inline constexpr ptrdiff_t overhang = 1;
 
-/// A part of the user's memory: `slices` of them from slice `first` on, of each `length` numbers from `start` on.
+/// How the vectors of a panel stand on its slices: the second begins `lead` slices after the first, so that it and those
+/// after it may begin where memory is aligned; the last overlaps the one before rather than be filled in part, unless it is
+/// the only one.
+struct stand {
+  ptrdiff_t slices, lead, lanes;
+};
+template <class S>
+LOGZ_INLINE stand stand_on(ptrdiff_t slices, ptrdiff_t lead = width<S>) {
+  constexpr ptrdiff_t w = width<S>;
+  if (slices <= w) return {slices, w, w};
+  return {slices, lead, w + (slices - lead + w - 1) / w * w};
+}
+/// The first slice of the vector that begins with a lane.
+template <class S>
+LOGZ_INLINE ptrdiff_t slice_at(ptrdiff_t lane, const stand& on) {
+  if (lane == 0 || on.slices < width<S>) return lane;
+  return at_most(lane - width<S> + on.lead, on.slices - width<S>);
+}
+/// A vector's first lane and its first slice.
+struct place {
+  ptrdiff_t lane, slice;
+};
+/// The slice of any lane; those past the last stand for it.
+template <class S>
+LOGZ_INLINE ptrdiff_t slice_of(ptrdiff_t lane, const stand& on) {
+  const ptrdiff_t in_vector = lane % width<S>;
+  return at_most(slice_at<S>(lane - in_vector, on) + in_vector, on.slices - 1);
+}
+/// A lane of a slice.
+template <class S>
+LOGZ_INLINE ptrdiff_t lane_of(ptrdiff_t slice, const stand& on) {
+  if (slice < width<S>) return slice;
+  const ptrdiff_t last = on.lanes - width<S>, start = on.slices - width<S>;
+  const ptrdiff_t lane = slice - on.lead + width<S>;
+  return lane < last ? lane : last + slice - start;
+}
+
+/// A part of the user's memory: those slices from slice `first` on, of each `length` numbers from `start` on.
 struct window {
-  ptrdiff_t first, slices, start, length;
+  ptrdiff_t first;
+  stand on;
+  ptrdiff_t start, length;
 };
 
-/// The slices of a panel's vectors: the last one overlaps the one before rather than be filled in part, unless it is
-/// the only one. `lane` is the first of a vector.
-template <class S>
-LOGZ_INLINE ptrdiff_t slice_at(ptrdiff_t lane, ptrdiff_t slices) {
-  return slices < width<S> ? lane : at_most(lane, slices - width<S>);
-}
-template <class S>
-LOGZ_INLINE ptrdiff_t lane_of(ptrdiff_t slice, ptrdiff_t slices) {
-  const ptrdiff_t whole = slices / width<S> * width<S>;
-  return slice < whole || whole == 0 ? slice : slice + whole + width<S> - slices;
-}
-
-/// The slices, side by side in memory, before the first that begins a cache line in every row. They make a panel of their
-/// own, so that all other panels can be streamed: Eigen aligns to 16 bytes unless it is told more. A narrow panel costs a
-/// good part of a wide one: worth it, measured, for 8192 slices of 1000 floats (1.2 to 1.4 times as fast), not for 256.
+/// The slices, side by side in memory, before the first that begins a cache line in every row: Eigen aligns to 16 bytes
+/// unless it is told more, and a store across two lines costs two, and cannot be streamed. To begin vectors there takes one
+/// more of them in all, and saves a tenth to a fifth (1024x100, 512x1000, measured).
 /// `count`: of all slices, though these may be a block of them.
 template <class S>
 ptrdiff_t slices_before_line(const S* p, ptrdiff_t length_stride, ptrdiff_t slice_stride, ptrdiff_t count) {
-  constexpr ptrdiff_t line = 64 / static_cast<ptrdiff_t>(sizeof(S));
-  if (slice_stride != 1 || length_stride % line != 0 || count < 8 * panel_lanes<S>) return 0;
+  if (slice_stride != 1 || length_stride % line<S> != 0 || count < 16 * width<S>) return 0;
   const std::uintptr_t past = reinterpret_cast<std::uintptr_t>(p) % 64;
   return static_cast<ptrdiff_t>((64 - past) % 64 / sizeof(S));
+}
+/// The next panel, up to `widest` lanes or, rather than leave slices that fill no vector, up to `room`. It ends where a
+/// line does if `before` slices are before the first.
+template <class S>
+LOGZ_INLINE stand next_panel(ptrdiff_t left, ptrdiff_t before, ptrdiff_t widest, ptrdiff_t room) {
+  if (widest <= line<S>) before = 0;
+  const ptrdiff_t lead = before % width<S> == 0 ? width<S> : before % width<S>;
+  const ptrdiff_t usual = before == 0 ? widest : widest - line<S> + before;
+  const stand all_left = stand_on<S>(left, lead);
+  const bool takes_all = left <= usual || (left - usual <= width<S> && all_left.lanes <= room);
+  return takes_all ? all_left : stand_on<S>(usual, lead);
 }
 
 /// Copies a window into rows of a panel. Lanes without a slice get something harmless.
@@ -49,24 +92,23 @@ void pack(const S* x, ptrdiff_t length_stride, ptrdiff_t slice_stride, const win
   constexpr ptrdiff_t w = width<S>;
   const S* const from = x + at.first * slice_stride + at.start * length_stride;
   if (slice_stride == 1) {
-    const ptrdiff_t whole = at.slices / w * w, last = slice_at<S>(lanes - w, at.slices);
+    const ptrdiff_t last = lanes - w, last_slice = slice_at<S>(last, at.on), shift = at.on.lead - w;
     for (ptrdiff_t l = 0; l < at.length; ++l) {
       const S* const row = from + l * length_stride;
       S* const out = to + l * lanes;
-      for (ptrdiff_t i = 0; i < whole; i += w) {
+      const S* in = row;
+      for (ptrdiff_t i = 0; i < last; i += w, in = row + shift + i) {
         // Rows lie in pages of their own, where the hardware does not look ahead: measured, a tenth to a quarter
         // faster in memory and a tenth slower in cache.
-        if (in_memory && i % (64 / static_cast<ptrdiff_t>(sizeof(S))) == 0) {
-          __builtin_prefetch(row + i + 8 * length_stride);
-        }
-        store(out + i, load(row + i));
+        if (in_memory && i % line<S> == 0) __builtin_prefetch(in + 8 * length_stride);
+        store(out + i, load(in));
       }
-      if (whole < lanes) store(out + whole, load_up_to(row + last, at.slices - last, vec<S>{}));
+      store(out + last, load_up_to(row + last_slice, at.on.slices - last_slice, vec<S>{}));
     }
     return;
   }
   for (ptrdiff_t i = 0; i < lanes; i += w) {
-    const ptrdiff_t slice = slice_at<S>(i, at.slices), slices = at_most(at.slices - slice, w);
+    const ptrdiff_t slice = slice_at<S>(i, at.on), slices = at_most(at.on.slices - slice, w);
     const S* const column = from + slice * slice_stride;
     if (length_stride == 1 && at.length >= tile<S>) {
       pack_transposed(column, slice_stride, slices, at.length, to + i, lanes);
@@ -82,16 +124,16 @@ void pack(const S* x, ptrdiff_t length_stride, ptrdiff_t slice_stride, const win
 
 /// Rows next to each other are read where they are: farther apart they would fall on the same few sets of the cache, and
 /// on pages of their own; and in memory a column at a time is a third of the speed. In place, the last vector would find
-/// what the one before has left.
+/// what the one before has left, and the second what the first has.
 template <class S, forward_op Op>
-bool reads_directly(const forward_call<S>& call, ptrdiff_t slices) {
-  if (Op == forward_op::hvp || call.in_memory || call.x_slice != 1 || call.negate || slices < width<S>)
+bool reads_directly(const forward_call<S>& call, const stand& on) {
+  if (Op == forward_op::hvp || call.in_memory || call.x_slice != 1 || call.negate || on.slices < width<S>)
     return false;
-  if (call.x_length >= 2 * slices || (!is_reduction<Op> && call.out_slice != 1)) return false;
+  if (call.x_length >= 2 * on.slices || (!is_reduction<Op> && call.out_slice != 1)) return false;
   if constexpr (is_loss<Op>) {
     if (probabilities_of(*call.loss) != nullptr) return false;
   }
-  return !keeps_exps(summed<Op>) || slices % width<S> == 0;
+  return !keeps_exps(summed<Op>) || on.slices == on.lanes;
 }
 
 /// Probabilities beside each other are read where they are.
@@ -100,32 +142,24 @@ bool reads_probabilities(const forward_call<S>& call, ptrdiff_t slices) {
   return call.loss->probability_slice == 1 && slices >= width<S>;
 }
 
-/// What unpack() and write_panel() write as it is.
-struct unchanged {
-  template <class V>
-  LOGZ_INLINE V operator()(V v, ptrdiff_t, ptrdiff_t) const {
-    return v;
-  }
-};
-
-/// The way back, through f(v, lane, row).
+/// The way back, through f(v, place, row).
 template <class S, class Function>
 LOGZ_INLINE void unpack(const S* from, ptrdiff_t lanes, const window& at, S* out, ptrdiff_t length_stride,
                         ptrdiff_t slice_stride, const Function& f) {
   constexpr ptrdiff_t w = width<S>;
   for (ptrdiff_t i = 0; i < lanes; i += w) {
-    const ptrdiff_t slice = slice_at<S>(i, at.slices), slices = at_most(at.slices - slice, w);
+    const ptrdiff_t slice = slice_at<S>(i, at.on), slices = at_most(at.on.slices - slice, w);
     S* const to = out + (at.first + slice) * slice_stride + at.start * length_stride;
     if (slice_stride == 1) {
       for (ptrdiff_t l = 0; l < at.length; ++l) {
-        store_up_to(to + l * length_stride, slices, f(load(from + l * lanes + i), i, l));
+        store_up_to(to + l * length_stride, slices, f(load(from + l * lanes + i), {i, slice}, l));
       }
     } else if (length_stride == 1 && at.length >= tile<S>) {
-      unpack_transposed(from + i, lanes, slices, at.length, to, slice_stride, f, i);
+      unpack_transposed(from + i, lanes, slices, at.length, to, slice_stride, f, place{i, slice});
     } else {
       for (ptrdiff_t l = 0; l < at.length; ++l) {
         alignas(64) S lane[w];
-        store(lane, f(load(from + l * lanes + i), i, l));
+        store(lane, f(load(from + l * lanes + i), {i, slice}, l));
         for (ptrdiff_t s = 0; s < slices; ++s) to[l * length_stride + s * slice_stride] = lane[s];
       }
     }

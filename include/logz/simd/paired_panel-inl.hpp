@@ -4,46 +4,60 @@
 
 namespace LOGZ_TARGET {
 
-/// A panel of slices in rows, in scratch or where they are: n rows of `lanes` numbers. Four rows at a time, so that the
-/// sums of the lanes are fetched and put back once for four.
+/// Rows of numbers, in scratch, where every vector of a panel has a place of its own, or where they are.
+template <class S>
+struct panel_rows {
+  const S* first;
+  ptrdiff_t row;
+
+  LOGZ_INLINE const S* at(ptrdiff_t l) const { return first + l * row; }
+};
+
+/// A panel of slices in n rows, its vectors where they stand. Four rows at a time, so that the sums of the lanes are fetched
+/// and put back once for four.
 template <class S, paired_op Op>
-void panel_sum(const S* g, ptrdiff_t g_row, const S* y, ptrdiff_t y_row, ptrdiff_t n, ptrdiff_t lanes,
+void panel_sum(const panel_rows<S>& g, const panel_rows<S>& y, ptrdiff_t n, const stand& on,
                lane_sum<S>* sum) {
+  constexpr ptrdiff_t w = width<S>;
+  const ptrdiff_t shift = on.lead - w, last = slice_at<S>(on.lanes - w, on);
   ptrdiff_t l = 0;
-  for (; l + 4 <= n; l += 4, g += 4 * g_row, y += 4 * y_row) {
-    for (ptrdiff_t i = 0; i < lanes; i += width<S>) {
-      lane_sum<S> s = sum[i / width<S>];
-      add_pair<Op>(s, g + i, g + g_row + i, y + i, y + y_row + i);
-      add_pair<Op>(s, g + 2 * g_row + i, g + 3 * g_row + i, y + 2 * y_row + i, y + 3 * y_row + i);
-      sum[i / width<S>] = s;
+  for (; l + 4 <= n; l += 4) {
+    const S *const g0 = g.at(l), *const g2 = g.at(l + 2), *const y0 = y.at(l), *const y2 = y.at(l + 2);
+    for (ptrdiff_t lane = 0, i = 0; lane < on.lanes; lane += w, i = at_most(lane + shift, last)) {
+      lane_sum<S> s = sum[lane / w];
+      add_pair<Op>(s, g0 + i, g0 + g.row + i, y0 + i, y0 + y.row + i);
+      add_pair<Op>(s, g2 + i, g2 + g.row + i, y2 + i, y2 + y.row + i);
+      sum[lane / w] = s;
     }
   }
-  for (; l < n; l += 2, g += 2 * g_row, y += 2 * y_row) {
+  for (; l < n; l += 2) {
+    const S *const g0 = g.at(l), *const y0 = y.at(l);
     const bool both = l + 1 < n;
-    for (ptrdiff_t i = 0; i < lanes; i += width<S>) {
-      const vec<S> gb = both ? load(g + g_row + i) : vec<S>{}, yb = both ? load(y + y_row + i) : vec<S>{};
-      add_pair<Op>(sum[i / width<S>], load(g + i), gb, load(y + i), yb);
+    for (ptrdiff_t lane = 0, i = 0; lane < on.lanes; lane += w, i = at_most(lane + shift, last)) {
+      const vec<S> gb = both ? load(g0 + g.row + i) : vec<S>{}, yb = both ? load(y0 + y.row + i) : vec<S>{};
+      add_pair<Op>(sum[lane / w], load(g0 + i), gb, load(y0 + i), yb);
     }
   }
 }
 
-template <class S, paired_op Op, bool Stream>
-void panel_map(const S* g, ptrdiff_t g_row, const S* y, ptrdiff_t y_row, ptrdiff_t n, ptrdiff_t lanes,
-               const paired_coefficients<S>* with, S* out, ptrdiff_t out_row) {
-  for (ptrdiff_t l = 0; l < n; ++l) {
-    for (ptrdiff_t i = 0; i < lanes; i += width<S>) {
-      put<S, Stream>(out + l * out_row + i,
-                     paired_map<S, Op>(load(g + l * g_row + i), load(y + l * y_row + i), with[i / width<S>]));
-    }
+/// The map of a panel's rows.
+template <class S, paired_op Op>
+struct paired_map_lanes {
+  panel_rows<S> y;
+  bool direct;
+  const paired_coefficients<S>* with;
+
+  LOGZ_INLINE vec<S> operator()(vec<S> g, const place& at, ptrdiff_t l) const {
+    return paired_map<S, Op>(g, load(y.at(l) + (direct ? at.slice : at.lane)), with[at.lane / width<S>]);
   }
-}
+};
 
 /// The sums of the slices of a panel, each from its lane.
 template <class S>
-void store_sums(const lane_sum<S>* of, ptrdiff_t lanes, ptrdiff_t slices, double* sum, double* rest) {
+void store_sums(const lane_sum<S>* of, const stand& on, double* sum, double* rest) {
   alignas(64) double high[width<S>], low[width<S>] = {};
-  for (ptrdiff_t i = 0; i < lanes; i += width<S>) {
-    const ptrdiff_t slice = slice_at<S>(i, slices), count = at_most(slices - slice, width<S>);
+  for (ptrdiff_t i = 0; i < on.lanes; i += width<S>) {
+    const ptrdiff_t slice = slice_at<S>(i, on), count = at_most(on.slices - slice, width<S>);
     store_totals(of[i / width<S>], high, low);
     for (ptrdiff_t k = 0; k < count; ++k) {
       sum[slice + k] = high[k];
@@ -56,71 +70,68 @@ void store_sums(const lane_sum<S>* of, ptrdiff_t lanes, ptrdiff_t slices, double
 template <class S, paired_op Op>
 void paired_panels(const paired_call<S>& call) {
   constexpr ptrdiff_t w = width<S>;
-  constexpr ptrdiff_t most = panel_lanes<S>;
-  constexpr ptrdiff_t line = 64 / static_cast<ptrdiff_t>(sizeof(S));
   const bool neighbours = call.g_slice == 1 && call.y_slice == 1 && call.out_slice == 1;
-  ptrdiff_t wide = call.scratch_size / 2 / (call.length + overhang) / line * line;
+  const ptrdiff_t half = call.scratch_size / 2 / line<S> * line<S>;
+  ptrdiff_t wide = half / (call.length + overhang) / line<S> * line<S>;
   ptrdiff_t block = call.length;
   if (wide == 0) {
-    wide = line;
-    block = (call.scratch_size / 2 / line - overhang) / 2 * 2;  // whole pairs
+    wide = line<S>;
+    block = (half / line<S> - overhang) / 2 * 2;  // whole pairs
   }
-  wide = at_most(wide, most);
   // Worked on in place, as wide as a page: in memory and L3 twice as fast as 512 bytes, narrower ones slower still.
-  constexpr ptrdiff_t widest = 2 * most;
-  lane_sum<S> sum[widest / w];
-  paired_coefficients<S> with[widest / w];
-  const ptrdiff_t before = neighbours && call.in_memory
-                               ? slices_before_line(call.out, call.out_length, call.out_slice, call.count)
-                               : 0;
+  constexpr ptrdiff_t widest = 2 * widest_panel<S>, room = widest + line<S>;
+  lane_sum<S> sum[room / w];
+  paired_coefficients<S> with[room / w];
+  const ptrdiff_t before =
+      neighbours ? slices_before_line(call.out, call.out_length, call.out_slice, call.count) : 0;
   for (ptrdiff_t first = 0; first < call.count;) {
-    const ptrdiff_t left = first == 0 && before != 0 ? before : call.count - first;
-    // Whole vectors of neighbours; what is left of them is packed.
-    const ptrdiff_t whole = at_most(left, widest) / w * w;
-    const bool direct = neighbours && whole != 0;
-    const ptrdiff_t slices = direct ? whole : at_most(left, wide);
-    if (is_narrow(call, slices)) {
-      narrow_paired<S, Op>(call, first, slices);
-      first += slices;
+    const ptrdiff_t left = call.count - first;
+    // What does not fill a vector is packed.
+    const bool direct = neighbours && left >= w;
+    const stand on = direct ? next_panel<S>(left, first == 0 ? before : 0, widest, room)
+                            : stand_on<S>(at_most(left, at_most(wide, widest_panel<S>)));
+    if (is_narrow(call, on.slices)) {
+      narrow_paired<S, Op>(call, first, on.slices);
+      first += on.slices;
       continue;
     }
-    const ptrdiff_t lanes = (slices + w - 1) / w * w;
-    const S* g = direct ? call.g + first : call.scratch;
-    const S* y = direct ? call.y + first : call.scratch + call.scratch_size / 2 / line * line;
-    const ptrdiff_t g_row = direct ? call.g_length : lanes;
-    const ptrdiff_t y_row = direct ? call.y_length : lanes;
+    const panel_rows<S> g =
+        direct ? panel_rows<S>{call.g + first, call.g_length} : panel_rows<S>{call.scratch, on.lanes};
+    const panel_rows<S> y =
+        direct ? panel_rows<S>{call.y + first, call.y_length} : panel_rows<S>{call.scratch + half, on.lanes};
+    const stand in_rows = direct ? on : stand_on<S>(on.lanes);
+    const paired_map_lanes<S, Op> map = {y, direct, with};
     const ptrdiff_t step = direct ? call.length : block;
-    for (ptrdiff_t i = 0; i < lanes / w; ++i) clear(sum[i]);
+    for (ptrdiff_t i = 0; i < on.lanes / w; ++i) clear(sum[i]);
     for (int pass = 0; pass < 2; ++pass) {
       for (ptrdiff_t start = 0; start < call.length; start += step) {
-        const window at = {first, slices, start, at_most(call.length - start, step)};
+        const window at = {first, on, start, at_most(call.length - start, step)};
         if (!direct && (pass == 0 || block < call.length)) {
-          pack(call.g, call.g_length, call.g_slice, at, call.scratch, lanes, false);
-          pack(call.y, call.y_length, call.y_slice, at, call.scratch + call.scratch_size / 2 / line * line,
-               lanes, false);
+          pack(call.g, call.g_length, call.g_slice, at, call.scratch, on.lanes, false);
+          pack(call.y, call.y_length, call.y_slice, at, call.scratch + half, on.lanes, false);
         }
         if (pass == 0) {
-          panel_sum<S, Op>(g, g_row, y, y_row, at.length, lanes, sum);
+          panel_sum<S, Op>(g, y, at.length, in_rows, sum);
         } else if (direct) {
           S* const out = call.out + first;
-          if (call.in_memory && can_stream(out, call.out_length, call.out_slice)) {
-            panel_map<S, Op, true>(g, g_row, y, y_row, at.length, lanes, with, out, call.out_length);
+          if (call.in_memory && can_stream(out + on.lead, call.out_length, call.out_slice)) {
+            write_neighbours<S, true>(g.first, g.row, true, on.lanes, at, out, call.out_length, map);
           } else {
-            panel_map<S, Op, false>(g, g_row, y, y_row, at.length, lanes, with, out, call.out_length);
+            write_neighbours<S, false>(g.first, g.row, true, on.lanes, at, out, call.out_length, map);
           }
         } else {
-          panel_map<S, Op, false>(g, g_row, y, y_row, at.length, lanes, with, call.scratch, lanes);
-          unpack(call.scratch, lanes, at, call.out, call.out_length, call.out_slice, unchanged{});
+          unpack(call.scratch, on.lanes, at, call.out, call.out_length, call.out_slice, map);
         }
       }
       if (pass != 0) continue;
       if constexpr (gives_sums(Op)) {
-        store_sums<S>(sum, lanes, slices, call.sum + first, call.rest + first);
+        store_sums<S>(sum, on, call.sum + first, call.rest + first);
         if (call.out == nullptr) break;
       }
-      for (ptrdiff_t i = 0; i < lanes / w; ++i) with[i] = coefficients_of<S, Op>(call, rounded_sums(sum[i]));
+      for (ptrdiff_t i = 0; i < on.lanes / w; ++i)
+        with[i] = coefficients_of<S, Op>(call, rounded_sums(sum[i]));
     }
-    first += slices;
+    first += on.slices;
   }
 }
 

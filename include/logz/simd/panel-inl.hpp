@@ -10,8 +10,8 @@ template <class S, forward_op Op>
 struct panel {
   const forward_call<S>* of;
   ptrdiff_t first;
-  ptrdiff_t slices;
-  ptrdiff_t lanes;
+  stand on;
+  ptrdiff_t lanes;  // on.lanes
   ptrdiff_t block;  // rows that scratch holds
   S* x;
   S* t;  // probabilities, or v: packed as x's rows are, or null where they are read in place or there are none
@@ -31,15 +31,13 @@ struct panel {
 
 template <class S, forward_op Op>
 LOGZ_INLINE window block_at(const panel<S, Op>& p, ptrdiff_t start) {
-  return {p.first, p.slices, start, at_most(p.call().length - start, p.block)};
+  return {p.first, p.on, start, at_most(p.call().length - start, p.block)};
 }
 
 /// The slice of a lane; lanes without one stand for the last.
 template <class S, forward_op Op>
 LOGZ_INLINE ptrdiff_t slice_of_lane(const panel<S, Op>& p, ptrdiff_t lane) {
-  const ptrdiff_t whole = p.slices / width<S> * width<S>;
-  if (lane < whole) return p.first + lane;
-  return p.first + at_most(whole == 0 ? lane : lane - whole + p.slices - width<S>, p.slices - 1);
+  return p.first + slice_of<S>(lane, p.on);
 }
 
 template <class S, forward_op Op>
@@ -84,7 +82,7 @@ void fetch(panel<S, Op>& p, const window& at, bool prepared) {
 }
 template <class S, forward_op Op>
 LOGZ_INLINE const S* column_of(const panel<S, Op>& p, ptrdiff_t lane) {
-  return p.from + (p.from == p.x ? lane : slice_at<S>(lane, p.slices));
+  return p.from + (p.from == p.x ? lane : slice_at<S>(lane, p.on));
 }
 
 template <class S, forward_op Op>
@@ -98,7 +96,7 @@ void sum_columns(panel<S, Op>& p, const window& at) {
       continue;
     }
     S* to = p.x + i;
-    if (p.in_result) to = call.out + at.first + slice_at<S>(i, at.slices) + at.start * call.out_length;
+    if (p.in_result) to = call.out + at.first + slice_at<S>(i, at.on) + at.start * call.out_length;
     column_sum<S, summed<Op>>(p.z[i / width<S>], column_of(p, i), at.length, p.from_row, to,
                               p.in_result ? call.out_length : p.lanes);
   }
@@ -155,7 +153,7 @@ void take_samples(panel<S, Op>& p, bool packed) {
                   step = packed && (keeps_exps(summed<Op>) || is_weighted<Op>) ? 1 : sample_step(n),
                   samples = (n + step - 1) / step;
   if (!packed) {
-    pack(p.call().x, p.call().x_length * step, p.call().x_slice, window{p.first, p.slices, 0, samples}, p.x,
+    pack(p.call().x, p.call().x_length * step, p.call().x_slice, window{p.first, p.on, 0, samples}, p.x,
          p.lanes, false);
     if (p.call().negate) prepare_columns(p, samples);
   }
@@ -262,21 +260,21 @@ void one_panel(panel<S, Op>& p, bool streams) {
   }
   if constexpr (is_loss<Op>) {
     finish_losses<S, which == terms::kept>(p.g, p.lg, *call.loss, p.lanes);
-    store_losses(p.g, p.lg, *call.loss, p.first, p.slices, p.ignores);
+    store_losses(p.g, p.lg, *call.loss, p.first, p.on, p.ignores);
   } else if constexpr (is_entropy<Op>) {
     finish_entropies<S, Op == forward_op::entropy_backward>(p.g, p.wg, p.lanes);
-    if constexpr (is_reduction<Op>) store_entropies(call, p.wg, p.first, p.slices);
+    if constexpr (is_reduction<Op>) store_entropies(call, p.wg, p.first, p.on);
   } else if constexpr (Op == forward_op::hvp) {
     finish_hvps(p.g, p.wg, p.lanes);
   } else {
     finish<which>(p.g, p.lanes);
   }
-  if constexpr (Op == forward_op::logsumexp) store_logs(call, p.g, p.first, p.slices, p.lanes);
+  if constexpr (Op == forward_op::logsumexp) store_logs(call, p.g, p.first, p.on);
   if constexpr (is_reduction<Op>) return;
   if constexpr (Op == forward_op::logsumexp_backward) apply_factors(p);
   if constexpr (is_loss<Op>) set_slopes(p);
   if (p.in_result) {
-    const window whole = {p.first, p.slices, 0, call.length};
+    const window whole = {p.first, p.on, 0, call.length};
     S* const e = call.out + p.first;
     write_neighbours<S, false>(e, call.out_length, true, p.lanes, whole, e, call.out_length, lanes_map(p, 0));
   }
@@ -289,9 +287,9 @@ void one_panel(panel<S, Op>& p, bool streams) {
     write_panel<S, Op>(p, at, streams, lanes_map(p, start));
   }
   if (streams) stream_fence();
-  if constexpr (Op == forward_op::logsumexp_backward) clear_empty(call, p.first, p.slices, p.g.reference);
+  if constexpr (Op == forward_op::logsumexp_backward) clear_empty(call, p.first, p.on, p.g.reference);
   if constexpr (which == terms::kept) {
-    if (!sets_targets(p) || p.ignores || is_flat(*call.loss)) finish_gradients(call, p.lg, p.first, p.slices);
+    if (!sets_targets(p) || p.ignores || is_flat(*call.loss)) finish_gradients(call, p.lg, p.first, p.on);
   }
 }
 
@@ -308,42 +306,44 @@ LOGZ_INLINE bool is_narrow(const forward_call<S>& call, ptrdiff_t slices) {
 /// scratch holds are cut into blocks, which of what is in the cache stay in its first level.
 template <class S, forward_op Op>
 void panels(const forward_call<S>& call) {
-  constexpr ptrdiff_t line = 64 / static_cast<ptrdiff_t>(sizeof(S));
   panel<S, Op> p;
   p.of = &call;
   p.x = call.scratch;
   bool probable = Op == forward_op::hvp;
   if constexpr (is_loss<Op>) probable = probabilities_of(*call.loss) != nullptr;
-  const ptrdiff_t half = call.scratch_size / 2 / line * line;
-  ptrdiff_t lanes = (probable ? half : call.scratch_size) / (call.length + overhang) / line * line;
-  const bool fits = lanes != 0;
-  const ptrdiff_t widest = call.in_memory ? panel_lanes<S> : panel_lanes<S> / 2;
-  lanes = at_most(fits ? lanes : widest, widest);
-  const bool writes = call.in_memory && !is_reduction<Op>;
-  const ptrdiff_t before =
-      writes ? at_most(slices_before_line(call.out, call.out_length, call.out_slice, call.all), call.count)
-             : 0;
-  for (p.first = 0; p.first < call.count; p.first += p.slices) {
-    p.slices = p.first == 0 && before != 0 ? before : at_most(call.count - p.first, lanes);
+  const ptrdiff_t half = call.scratch_size / 2 / line<S> * line<S>;
+  const ptrdiff_t scratch_lanes = (probable ? half : call.scratch_size) / (call.length + overhang);
+  const bool fits = scratch_lanes >= line<S>;
+  const ptrdiff_t room = at_most(fits ? scratch_lanes : panel_lanes<S>, panel_lanes<S>);
+  const ptrdiff_t widest =
+      at_most(call.in_memory ? widest_panel<S> : widest_panel<S> / 2, room / line<S> * line<S>);
+  // Vectors begin where those of the result do, or of x where it is alone.
+  const bool reduces = is_reduction<Op>;
+  const bool neighbours = call.x_slice == 1 && (reduces || call.out_slice == 1);
+  const ptrdiff_t before = !neighbours ? 0
+                           : reduces   ? slices_before_line(call.x, call.x_length, ptrdiff_t{1}, call.all)
+                                     : slices_before_line(call.out, call.out_length, ptrdiff_t{1}, call.all);
+  for (p.first = 0; p.first < call.count; p.first += p.on.slices) {
+    p.on = next_panel<S>(call.count - p.first, p.first == 0 ? before : 0, widest, room);
     if constexpr (!is_weighted<Op>) {
-      if (is_narrow<S, Op>(call, p.slices)) {
-        narrow<S, Op>(call, p.first, p.slices);
+      if (is_narrow<S, Op>(call, p.on.slices)) {
+        narrow<S, Op>(call, p.first, p.on.slices);
         continue;
       }
     }
-    p.lanes = (p.slices + width<S> - 1) / width<S> * width<S>;
-    p.in_result = !fits && keeps_in_result<S, Op>(call, p.slices);
-    p.direct = !fits && reads_directly<S, Op>(call, p.slices);
+    p.lanes = p.on.lanes;
+    p.in_result = !fits && keeps_in_result<S, Op>(call, p.on.slices);
+    p.direct = !fits && reads_directly<S, Op>(call, p.on);
     p.block = call.length;
-    const bool packs = probable && (fits || Op == forward_op::hvp || !reads_probabilities(call, p.slices));
+    const bool packs = probable && (fits || Op == forward_op::hvp || !reads_probabilities(call, p.on.slices));
     p.t = packs ? call.scratch + half : nullptr;
     if (!fits) {
-      const ptrdiff_t room = p.t != nullptr ? half : call.scratch_size;
-      const ptrdiff_t rows = (call.in_memory ? room : at_most(room, block_length<S>)) / p.lanes;
+      const ptrdiff_t size = p.t != nullptr ? half : call.scratch_size;
+      const ptrdiff_t rows = (call.in_memory ? size : at_most(size, block_length<S>)) / p.lanes;
       p.block = rows < flush_step + overhang ? flush_step : (rows - overhang) / flush_step * flush_step;
     }
-    one_panel<S, Op>(
-        p, writes && can_stream(call.out + p.first * call.out_slice, call.out_length, call.out_slice));
+    const S* const second = call.out + (p.first + p.on.lead) * call.out_slice;
+    one_panel<S, Op>(p, call.in_memory && !reduces && can_stream(second, call.out_length, call.out_slice));
   }
 }
 

@@ -51,10 +51,10 @@ void pack_transposed(const S* from, ptrdiff_t stride, ptrdiff_t rows, ptrdiff_t 
   }
 }
 
-/// The way back, through f(v, column, row).
-template <class S, class Function>
+/// The way back, through f(v, place, row).
+template <class S, class Function, class Place>
 LOGZ_INLINE void unpack_transposed(const S* from, ptrdiff_t lanes, ptrdiff_t rows, ptrdiff_t length, S* to,
-                                   ptrdiff_t stride, const Function& f, ptrdiff_t column) {
+                                   ptrdiff_t stride, const Function& f, const Place& column) {
   for (ptrdiff_t done = 0; done < length; done += tile<S>) {
     const ptrdiff_t l = at_most(done, length - tile<S>);
     vec<S> r[tile<S>];

@@ -12,8 +12,8 @@ LOGZ_INLINE coefficients<S> coefficients_at(const group<S, panel_lanes<S>>& g, p
 template <class S, forward_op Op>
 struct map_lanes {
   const group<S, panel_lanes<S>>& g;
-  LOGZ_INLINE vec<S> operator()(vec<S> v, ptrdiff_t lane, ptrdiff_t) const {
-    return map<S, Op>(v, coefficients_at(g, lane));
+  LOGZ_INLINE vec<S> operator()(vec<S> v, const place& at, ptrdiff_t) const {
+    return map<S, Op>(v, coefficients_at(g, at.lane));
   }
 };
 /// Functions of weighted sums; v: rows of `lanes` numbers of the other operand, or null.
@@ -25,7 +25,8 @@ struct weighted_map_lanes {
   ptrdiff_t row;
   S lift;
   Function f;
-  LOGZ_INLINE vec<S> operator()(vec<S> x, ptrdiff_t lane, ptrdiff_t l) const {
+  LOGZ_INLINE vec<S> operator()(vec<S> x, const place& at, ptrdiff_t l) const {
+    const ptrdiff_t lane = at.lane;
     const ptrdiff_t half = sizeof(S) == 4 ? lane + width<double> : lane;
     return weighted_map_of<S>(load(g.exponent + lane) + lift, weighted_at(wg, lane), weighted_at(wg, half),
                               f)(x, v == nullptr ? x : load(v + l * row + lane));
@@ -36,10 +37,10 @@ template <class S>
 struct probability_rows {
   const S* t;
   ptrdiff_t row;
-  ptrdiff_t slices;  // where they are, that many lie side by side
+  bool packed;
 
-  LOGZ_INLINE const S* column(ptrdiff_t lane) const {
-    return t == nullptr ? t : t + slice_at<S>(lane, slices);
+  LOGZ_INLINE const S* column(const place& at) const {
+    return t == nullptr ? t : t + (packed ? at.lane : at.slice);
   }
 };
 
@@ -52,10 +53,11 @@ struct gradient_lanes {
   const S* weight;  // of the rows; null: 1
   bool targets;     // are set, too
 
-  LOGZ_INLINE vec<S> operator()(vec<S> v, ptrdiff_t lane, ptrdiff_t l) const {
+  LOGZ_INLINE vec<S> operator()(vec<S> v, const place& at, ptrdiff_t l) const {
+    const ptrdiff_t lane = at.lane;
     const coefficients<S> with = {load(g.high + lane), load(g.low + lane), load(lg.common + lane)};
     vec<S> u = with.factor;
-    const S* const t = probabilities.column(lane);
+    const S* const t = probabilities.column(at);
     if (t != nullptr) u = fma(load(t + l * probabilities.row), load(lg.probable + lane), u);
     if (weight != nullptr) u = weight[l] == 0 ? vec<S>{} : u * weight[l];
     const vec<S> slope = slope_of(v, with, u);
@@ -65,18 +67,49 @@ struct gradient_lanes {
   }
 };
 
-/// Rows of vectors through f(v, lane, row) to slices side by side. In a panel the last vector has a place of its own; in the
-/// result, where the rows may be too, it overlaps the one before.
+/// The last n numbers of v before `end`, and nothing else: a store into a line that has just been streamed waits for it.
+template <class S>
+LOGZ_INLINE void store_last(S* end, ptrdiff_t n, vec<S> v) {
+  alignas(64) S numbers[2 * width<S>];
+  store(numbers, v);
+  store_first(end - n, n, load(numbers + width<S> - n));
+}
+
+/// Rows of vectors through f(v, place, row) to slices side by side. In a panel every vector has a place of its own; in the
+/// result, where the rows may be too, they overlap: the last is taken before the others are written, and the first writes
+/// what is its own.
 template <class S, bool Stream, class Function>
 void write_neighbours(const S* from, ptrdiff_t row, bool in_result, ptrdiff_t lanes, const window& at, S* to,
                       ptrdiff_t to_row, const Function& f) {
   constexpr ptrdiff_t w = width<S>;
-  const ptrdiff_t whole = at.slices / w * w, last = slice_at<S>(lanes - w, at.slices);
+  const stand& on = at.on;
+  const ptrdiff_t shift = on.lead - w, last = lanes - w, last_slice = slice_at<S>(last, on);
+  const bool overlaps = on.slices - last_slice != w || last_slice != last + shift;
+  if (!overlaps && shift == 0) {
+    for (ptrdiff_t l = 0; l < at.length; ++l, from += row, to += to_row) {
+      for (ptrdiff_t i = 0; i < lanes; i += w) put<S, Stream>(to + i, f(load(from + i), {i, i}, l));
+    }
+    return;
+  }
   for (ptrdiff_t l = 0; l < at.length; ++l, from += row, to += to_row) {
+    const S* const rest = in_result ? from + shift : from;
+    if (Stream && shift != 0) prefetch_line(to + 8 * to_row);
+    if (Stream && overlaps) prefetch_line(to + 8 * to_row + on.slices - 1);
     vec<S> tail = {};
-    if (whole < lanes) tail = f(load(from + (in_result ? last : whole)), whole, l);
-    for (ptrdiff_t i = 0; i < whole; i += w) put<S, Stream>(to + i, f(load(from + i), i, l));
-    if (whole < lanes) store_up_to(to + last, at.slices - last, tail);
+    if (overlaps) tail = f(load(in_result ? from + last_slice : from + last), {last, last_slice}, l);
+    ptrdiff_t i = 0;
+    if (shift != 0) {
+      store_first(to, on.lead, f(load(from), {0, 0}, l));
+      i = w;
+    }
+    for (; i < last; i += w) put<S, Stream>(to + shift + i, f(load(rest + i), {i, shift + i}, l));
+    if (!overlaps) {
+      put<S, Stream>(to + shift + i, f(load(rest + i), {i, shift + i}, l));
+    } else if (Stream) {
+      store_last(to + on.slices, on.slices - last - shift, tail);
+    } else {
+      store_up_to(to + last_slice, on.slices - last_slice, tail);
+    }
   }
 }
 
@@ -98,9 +131,9 @@ LOGZ_INLINE bool can_stream(const S* out, ptrdiff_t length_stride, ptrdiff_t sli
 
 /// The gradient of logsumexp is 0 where Z is 0.
 template <class S>
-void clear_empty(const forward_call<S>& call, ptrdiff_t first, ptrdiff_t slices, const S* reference) {
-  for (ptrdiff_t i = 0; i < slices; ++i) {
-    if (reference[lane_of<S>(i, slices)] != -std::numeric_limits<S>::infinity()) continue;
+void clear_empty(const forward_call<S>& call, ptrdiff_t first, const stand& on, const S* reference) {
+  for (ptrdiff_t i = 0; i < on.slices; ++i) {
+    if (reference[lane_of<S>(i, on)] != -std::numeric_limits<S>::infinity()) continue;
     S* const out = call.out + (first + i) * call.out_slice;
     for (ptrdiff_t l = 0; l < call.length; ++l) out[l * call.out_length] = 0;
   }
@@ -109,28 +142,29 @@ void clear_empty(const forward_call<S>& call, ptrdiff_t first, ptrdiff_t slices,
 /// The losses and outputs of a panel's slices, samples from `first` on. Most calls want the losses alone.
 template <class S, int Count>
 void store_losses(const group<S, Count>& g, const loss_group<S, Count>& lg, const loss_terms<S>& terms,
-                  ptrdiff_t first, ptrdiff_t slices, bool ignores) {
+                  ptrdiff_t first, const stand& on, bool ignores) {
   double* const loss = terms.loss + first;
-  const ptrdiff_t whole = slices / width<S> * width<S>;
-  for (ptrdiff_t i = 0; i < whole; i += width<double>) store(loss + i, load(lg.loss + i));
-  for (ptrdiff_t i = whole; i < slices; ++i) loss[i] = lg.loss[lane_of<S>(i, slices)];
-  for (ptrdiff_t i = 0; i < slices && ignores; ++i) {
+  for (ptrdiff_t i = 0; i < on.lanes && on.slices >= width<S>; i += width<S>) {
+    double* const to = loss + slice_at<S>(i, on);
+    for (ptrdiff_t k = 0; k < width<S>; k += width<double>) store(to + k, load(lg.loss + i + k));
+  }
+  for (ptrdiff_t i = 0; i < on.slices && on.slices < width<S>; ++i) loss[i] = lg.loss[i];
+  for (ptrdiff_t i = 0; i < on.slices && ignores; ++i) {
     if (terms.ignored(first + i)) loss[i] = 0;
   }
   if (terms.log_z == nullptr) return;
   double* const log_z = terms.log_z + first;
-  for (ptrdiff_t i = 0; i < slices; ++i) log_z[i] = lg.log_z[lane_of<S>(i, slices)];
-  for (ptrdiff_t i = 0; i < slices && terms.argmax != nullptr; ++i)
-    store_argmax(g, lg, lane_of<S>(i, slices), terms, first + i);
+  for (ptrdiff_t i = 0; i < on.slices; ++i) log_z[i] = lg.log_z[lane_of<S>(i, on)];
+  for (ptrdiff_t i = 0; i < on.slices && terms.argmax != nullptr; ++i)
+    store_argmax(g, lg, lane_of<S>(i, on), terms, first + i);
 }
 
 /// log Z of a panel's slices: of ordinary ones, side by side, a vector at a time.
 template <class S, int Count>
-void store_logs(const forward_call<S>& call, const group<S, Count>& g, ptrdiff_t first, ptrdiff_t slices,
-                ptrdiff_t lanes) {
+void store_logs(const forward_call<S>& call, const group<S, Count>& g, ptrdiff_t first, const stand& on) {
   constexpr S infinity = std::numeric_limits<S>::infinity();
-  for (ptrdiff_t i = 0; i < lanes; i += width<S>) {
-    const ptrdiff_t slice = first + slice_at<S>(i, slices), count = at_most(first + slices - slice, width<S>);
+  for (ptrdiff_t i = 0; i < on.lanes; i += width<S>) {
+    const ptrdiff_t slice = first + slice_at<S>(i, on), count = at_most(first + on.slices - slice, width<S>);
     S* const out = call.out + slice * call.out_slice;
     const bool ordinary =
         !any<S>(bits<S>(!(magnitude<S>(load(g.top + i)) < infinity)) | bits<S>(load(g.shift + i) != 0));
@@ -147,15 +181,15 @@ void store_logs(const forward_call<S>& call, const group<S, Count>& g, ptrdiff_t
 
 template <class S, int Count>
 void store_entropies(const forward_call<S>& call, const weighted_group<S, Count>& wg, ptrdiff_t first,
-                     ptrdiff_t slices) {
-  for (ptrdiff_t i = 0; i < slices; ++i)
-    call.out[(first + i) * call.out_slice] = wg.entropy[lane_of<S>(i, slices)];
+                     const stand& on) {
+  for (ptrdiff_t i = 0; i < on.slices; ++i)
+    call.out[(first + i) * call.out_slice] = wg.entropy[lane_of<S>(i, on)];
 }
 
 /// The gradients of a loss at the targets, and those that are 0.
 template <class S, int Count>
 void finish_gradients(const forward_call<S>& call, const loss_group<S, Count>& lg, ptrdiff_t first,
-                      ptrdiff_t slices) {
+                      const stand& on) {
   const loss_terms<S>& terms = *call.loss;
   const bool flat = is_flat(terms), smooth = terms.spread != 0;
   if (terms.target == nullptr && !flat) return;
@@ -164,8 +198,8 @@ void finish_gradients(const forward_call<S>& call, const loss_group<S, Count>& l
   S* const out = call.out + first * out_slice;
   std::uint16_t empty[Count];
   ptrdiff_t empty_slices = 0;
-  for (ptrdiff_t i = 0; i < slices; ++i) {
-    const ptrdiff_t y = flat ? -1 : target[i], lane = lane_of<S>(i, slices);
+  for (ptrdiff_t i = 0; i < on.slices; ++i) {
+    const ptrdiff_t y = flat ? -1 : target[i], lane = lane_of<S>(i, on);
     if (y < 0) {
       empty[empty_slices++] = static_cast<std::uint16_t>(i);
     } else if (lg.own[lane] != 0) {
