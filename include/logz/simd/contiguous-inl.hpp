@@ -99,8 +99,9 @@ LOGZ_INLINE void prefetch_result(S* p) {
 }
 
 /// Adds exp of n numbers at x to the sum. For softmax the rounded exps are left at out, which may be x; otherwise it is
-/// null or where a result will be written. What lies `ahead` is asked for.
-template <class S, terms Which>
+/// null or where a result will be written. What lies `ahead` is asked for. `Tracks`: the largest number is found too,
+/// where the sum does not find it by itself.
+template <class S, terms Which, bool Tracks = false>
 __attribute__((noinline)) void row_sum(partition<S>& z, const S* x, ptrdiff_t n, S* out,
                                        ptrdiff_t ahead = 0) {
   constexpr ptrdiff_t w = width<S>;
@@ -112,6 +113,7 @@ __attribute__((noinline)) void row_sum(partition<S>& z, const S* x, ptrdiff_t n,
   for (; l + 2 * w <= n; l += 2 * w) {
     vec<S> a = load(x + l), b = load(x + l + w);
     prefetch<S>(x + l + ahead);
+    if constexpr (Tracks) top = larger<vec<S>>(b, larger<vec<S>>(a, top));
     take<S, Which>(sum, top, aside, exponent, floor, a, b);
     if constexpr (keeps_exps(Which)) {
       store(out + l, a);
@@ -131,7 +133,7 @@ __attribute__((noinline)) void row_sum(partition<S>& z, const S* x, ptrdiff_t n,
     const vec<S> least = all(-std::numeric_limits<S>::infinity());
     store(tail, load_up_to(x + l, n - l, least));
     store(tail + w, load_up_to(x + l + w, n - l - w, least));
-    row_sum<S, Which>(z, tail, 2 * w, keeps_exps(Which) ? tail : nullptr);
+    row_sum<S, Which, Tracks>(z, tail, 2 * w, keeps_exps(Which) ? tail : nullptr);
     if constexpr (keeps_exps(Which)) {
       store_up_to(out + l, n - l, load(tail));
       store_up_to(out + l + w, n - l - w, load(tail + w));

@@ -182,7 +182,8 @@ bool find_partitions(panel<S, Op>& p) {
       pack_panel(p, block_at(p, 0));
       if (negate) prepare_columns(p, p.call().length);
     }
-    if (fits || (!p.in_result && !is_weighted<Op>)) {
+    // Exps that take the place of x would leave nothing to begin again from.
+    if (fits || (!(p.in_result && p.call().x == p.call().out) && !is_weighted<Op>)) {
       take_samples<S, Op>(p, fits);
       if (!set_references(p)) {
         sum_blocks(p, fits, negate && !fits, !fits);
