@@ -60,9 +60,9 @@ void run(benchmark::State& state, const shape& size, const Function& f) {
   vector<Scalar> m(size.slices);
   if (a.lz != nullptr) std::copy_n(a.lz, size.slices, m.data());
   vector<Scalar> s = vector<Scalar>::NullaryExpr(size.slices, [](Index i) { return normal<Scalar>(i); });
+  const Matrix g(two_inputs ? a.g : a.x, size.slices, size.length);
   for (auto _ : state) {
     if constexpr (two_inputs) {
-      const Matrix g(a.g, size.slices, size.length);
       f(g, x, y, m, s);
     } else {
       f(x, y, m, s);

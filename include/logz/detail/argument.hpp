@@ -66,6 +66,23 @@ inline constexpr bool is_plain_object = std::is_base_of_v<Eigen::PlainObjectBase
 template <class X>
 inline constexpr int vector_direction = X::RowsAtCompileTime == 1 ? Eigen::Horizontal : Eigen::Vertical;
 
+/// A copy of an expression that is held by value. A Map part by part: two parts that have just been written and are read as one
+/// have to reach the cache first, and the call waits for the one before to end (logsumexp_backward of ten floats: 66 ns, 26
+/// without).
+template <class X>
+const X& held(const X& xpr) {
+  return xpr;
+}
+template <class X, int Options>
+Eigen::Map<X, Options> held(const Eigen::Map<X, Options>& map) {
+  using Pointer = typename Eigen::Map<X, Options>::PointerArgType;
+  Index rows = map.rows(), cols = map.cols();
+#ifdef __GNUC__
+  asm("" : "+r"(rows), "+r"(cols));
+#endif
+  return Eigen::Map<X, Options>(const_cast<Pointer>(map.data()), rows, cols);
+}
+
 /// An argument cut into slices by CutInto (cut_along or one_per_slice), held as Eigen's own expressions hold
 /// theirs: a plain object by reference, any other expression by value.
 template <class X, class CutInto>
@@ -79,7 +96,9 @@ class argument {
   static constexpr bool lazy_slices = !direct && !per_slice;
   static constexpr bool is_plain = is_plain_object<Xpr>;
 
-  explicit argument(const Xpr& xpr) : xpr_(xpr) {}
+  explicit argument(const Xpr& xpr) : xpr_(held(xpr)) {}
+  argument(const argument& other) : xpr_(held(other.xpr_)) {}
+  argument& operator=(const argument&) = delete;
 
   const Xpr& xpr() const { return xpr_; }
 

@@ -82,7 +82,7 @@ class loss_problem {
   static constexpr bool are_indices = Targets::are_indices;
   static constexpr bool lazy_targets = Targets::lazy;
 
-  loss_problem(const char* function, const Targets& targets, const cross_entropy_options<Loss>& options,
+  loss_problem(const char* function, Targets targets, const cross_entropy_options<Loss>& options,
                Index samples, Index classes, Index rows, Index cols)
       : targets_(targets), options_(options), samples_(samples), classes_(classes) {
     counted_ = samples - targets.check(function, samples, classes, rows, cols);

@@ -101,6 +101,35 @@ LOGZ_INLINE void store_pieces(S* p, ptrdiff_t stride, ptrdiff_t j, ptrdiff_t row
   if (j + 3 * tile<S> < rows) store_piece<3>(p + (j + 3 * tile<S>)*stride, vec<float>(v));
 }
 
+/// The first n < width numbers at p, the rest from `rest`, by loads of what is read: a masked load waits for stores to where
+/// it does not read, such as those of a result that lies behind. Half a vector from either end.
+template <class S>
+LOGZ_INLINE vec<S> load_exactly(const S* p, ptrdiff_t n, vec<S> rest) {
+  typedef typename lanes<S>::bit bit;
+  constexpr ptrdiff_t half = width<S> / 2;
+  if (n < half) return load_first(p, n, rest);
+  typedef float half_vector __attribute__((vector_size(32)));
+  half_vector a, b;
+  __builtin_memcpy(&a, p, sizeof a);
+  __builtin_memcpy(&b, p + n - half, sizeof b);
+  const bits<S> lane = lane_bits<S>(every_lane<S>{});
+  const bits<S> from = lane < bit(half) ? lane : lane + bit(width<S> - n);
+#if LOGZ_GCC_BUILTINS
+  const vec<float> both = __builtin_ia32_insertf32x8_mask(__builtin_ia32_ps512_256ps(a), b, 1, vec<float>{},
+                                                          static_cast<unsigned short>(-1));
+  const vec<S> v = __builtin_shuffle(vec<S>(both), from);
+#else
+  const vec<float> both = _mm512_insertf32x8(_mm512_castps256_ps512(a), b, 1);
+  vec<S> v;
+  if constexpr (sizeof(S) == 4) {
+    v = _mm512_permutexvar_ps(__m512i(from), both);
+  } else {
+    v = _mm512_permutexvar_pd(__m512i(from), vec<double>(both));
+  }
+#endif
+  return lane < bit(n) ? v : rest;
+}
+
 /// A vector of floats as two of doubles.
 template <int Half>
 LOGZ_INLINE vec<double> half_of(vec<float> v) {

@@ -41,12 +41,21 @@ LOGZ_INLINE bits<double> exponent_of_ratio(vec<double> a, vec<double> b) {
   const vec<double> half = opaque_vector(all(1.5));
   return (bits<double>(a) - bits<double>(b) + bits<double>(half)) >> 52;
 }
+/// Slices whose numbers are wanted of a vector: a division of the first alone takes half as long.
+enum class slices_of { lanes, first_lane };
+template <slices_of Which = slices_of::lanes>
+LOGZ_INLINE vec<double> divide(vec<double> a, vec<double> b) {
+  if constexpr (Which == slices_of::first_lane && width < double >> 4) return vec<double>{a[0] / b[0]};
+  return a / b;
+}
+
 /// log((top + others) / top), top > 0, others >= 0, to 2^-34 of itself; NaN stays NaN.
+template <slices_of Which = slices_of::lanes>
 LOGZ_INLINE vec<double> log_excess(vec<double> others, vec<double> top) {
   const vec<double> total = top + others;
   const bits<double> k = exponent_of_ratio(total, top);
   const vec<double> near = top * vec<double>(k << 52);
-  return log_of_ratio(k, (others + opaque_vector(top - near)) / (total + near));
+  return log_of_ratio(k, divide<Which>(others + opaque_vector(top - near), total + near));
 }
 
 /// log y, y > 0, of a number of S; NaN of any other. Of floats to 2^-34 of itself, of doubles to an ulp, with what its
@@ -80,8 +89,9 @@ LOGZ_INLINE void store_top_exps(vec<float> top, vec<float> exponent, double* to)
 LOGZ_INLINE void store_top_exps(vec<double>, vec<double>, double*) {}
 
 /// a / b to about 2^-100; the high part alone to 2^-52.
+template <slices_of Which = slices_of::lanes>
 LOGZ_INLINE lane_sum<double> quotient(const lane_sum<double>& a, const lane_sum<double>& b) {
-  const vec<double> inverse = opaque_vector(1.0 / b.high);
+  const vec<double> inverse = opaque_vector(divide<Which>(all(1.0), b.high));
   const vec<double> q = opaque_vector(a.high * inverse);
   const vec<double> product = opaque_vector(q * b.high);
   const vec<double> rest = opaque_vector(a.high - product) - error_of_product(q, b.high, product);
@@ -90,6 +100,7 @@ LOGZ_INLINE lane_sum<double> quotient(const lane_sum<double>& a, const lane_sum<
 
 /// log((top + others) / top) of doubles, top > 0, others >= 0, to about 2^-57 of itself; NaN stays NaN. Where the others
 /// are below half of top they are the numerator as they are, however far below.
+template <slices_of Which = slices_of::lanes>
 LOGZ_INLINE lane_sum<double> log_excess(const lane_sum<double>& sum, const lane_sum<double>& top) {
   // What many numbers have lost is more than an ulp, and f² knows high parts alone.
   const vec<double> joined = opaque_vector(sum.high + sum.low);
@@ -105,7 +116,7 @@ LOGZ_INLINE lane_sum<double> log_excess(const lane_sum<double>& sum, const lane_
                                   small ? others.low : total_low - near.low};
   vec<double> below_low = total_low + near.low;
   const vec<double> below = two_sum<vec<double>>(total, near.high, below_low);
-  return log_of_ratio(power, quotient(above, {0.5 * below, 0.5 * below_low}));
+  return log_of_ratio(power, quotient<Which>(above, {0.5 * below, 0.5 * below_low}));
 }
 
 /// An exponential, its two parts added without error.
@@ -120,26 +131,26 @@ LOGZ_INLINE lane_sum<double> exp_as_sum(vec<double> x, vec<double> exponent) {
 }
 
 /// 1 / Z as high + low, both of them numbers of S.
-template <class S>
+template <class S, slices_of Which = slices_of::lanes>
 LOGZ_INLINE lane_sum<double> inverse_of(vec<double> sum, [[maybe_unused]] vec<double> rest) {
   if constexpr (sizeof(S) == 4) {
-    const vec<double> inverse = 1.0 / sum, rounded = rounded_to_float(inverse);
+    const vec<double> inverse = divide<Which>(all(1.0), sum), rounded = rounded_to_float(inverse);
     return {rounded, inverse - rounded};
   } else {
-    return quotient({all(1.0), vec<double>{}}, {sum, rest});
+    return quotient<Which>({all(1.0), vec<double>{}}, {sum, rest});
   }
 }
 
 /// log Z = top + log1p(others / exp(top)) as high + low: high is log Z rounded to S, low the rest of it, found from the
 /// terms so that it keeps its digits where high is the maximum itself. rest: as a group's.
-template <class S>
+template <class S, slices_of Which = slices_of::lanes>
 LOGZ_INLINE lane_sum<double> log_of(vec<double> top, [[maybe_unused]] vec<double> exponent, vec<double> sum,
                                     vec<double> rest) {
   if constexpr (sizeof(S) == 4) {
-    const vec<double> excess = log_excess(sum, rest), rounded = rounded_to_float(top + excess);
+    const vec<double> excess = log_excess<Which>(sum, rest), rounded = rounded_to_float(top + excess);
     return {rounded, opaque_vector(top - rounded) + excess};
   } else {
-    const lane_sum<double> excess = log_excess({sum, rest}, exp_as_sum(top, exponent));
+    const lane_sum<double> excess = log_excess<Which>({sum, rest}, exp_as_sum(top, exponent));
     vec<double> lost = excess.low;
     const vec<double> high = two_sum<vec<double>>(top, excess.high, lost);
     return {high, lost};

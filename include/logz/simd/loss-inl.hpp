@@ -68,21 +68,22 @@ struct relative_partition {
   vec<double> others;
 };
 /// rest: as a group's.
-template <class S>
+template <class S, slices_of Which = slices_of::lanes>
 LOGZ_INLINE relative_partition relative_to_top(vec<double> top, vec<double> exponent, vec<double> sum,
                                                vec<double> rest) {
   const vec<double> none = {};
   if constexpr (sizeof(S) == 4) {
-    const vec<double> inverse = 1.0 / (rest + sum);
-    return {{log_excess(sum, rest), none}, {inverse, none}, sum * inverse};
+    const vec<double> inverse = divide<Which>(all(1.0), rest + sum);
+    return {{log_excess<Which>(sum, rest), none}, {inverse, none}, sum * inverse};
   } else {
     const lane_sum<double> one = exp_as_sum(top, exponent);
     vec<double> low = one.low + rest;
     const vec<double> high = two_sum<vec<double>>(one.high, sum, low);
     // What many numbers have lost is more than an ulp: joined, so that the inverse's high part is right by itself.
     const vec<double> total = opaque_vector(high + low);
-    const lane_sum<double> inverse = quotient({all(1.0), none}, {total, low - opaque_vector(total - high)});
-    return {log_excess({sum, rest}, one), inverse, (sum + rest) * inverse.high};
+    const lane_sum<double> inverse =
+        quotient<Which>({all(1.0), none}, {total, low - opaque_vector(total - high)});
+    return {log_excess<Which>({sum, rest}, one), inverse, (sum + rest) * inverse.high};
   }
 }
 /// a + b: of floats in double nothing is lost that counts, unless -ffast-math adds in another order.
@@ -141,7 +142,7 @@ struct lane_losses {
   lane_sum<double> coefficient;
 };
 
-template <class S, bool Gradient>
+template <class S, bool Gradient, slices_of Which = slices_of::lanes>
 LOGZ_INLINE lane_losses losses_of(const loss_parts& parts, const loss_terms<S>& terms) {
   const double infinity = std::numeric_limits<double>::infinity();
   const vec<double> none = {}, nan = all(std::numeric_limits<double>::quiet_NaN());
@@ -150,7 +151,7 @@ LOGZ_INLINE lane_losses losses_of(const loss_parts& parts, const loss_terms<S>& 
   // label_smoothing / classes has been rounded.
   const double s_low = terms.target == nullptr ? 0.0 : terms.spread_rest;
   lane_losses results;
-  const relative_partition z = relative_to_top<S>(parts.top, parts.exponent, parts.sum, parts.rest);
+  const relative_partition z = relative_to_top<S, Which>(parts.top, parts.exponent, parts.sum, parts.rest);
   const vec<double> at_top =
       parts.shift + parts.top;  // one of them is 0, or a float is far below the other's digits
   const vec<double> own = parts.own;

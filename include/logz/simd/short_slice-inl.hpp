@@ -10,14 +10,15 @@ LOGZ_INLINE coefficients<S> coefficients_of(const narrow_sum<S>& total, vec<S> t
   lane_sum<double> c;
   if constexpr (sizeof(S) == 8) {
     if constexpr (Which == terms::all) {
-      c = inverse_of<S>(total.high, total.rest);
+      c = inverse_of<S, slices_of::first_lane>(total.high, total.rest);
     } else {
-      c = log_of<S>(top, exponent, total.high, total.rest);
+      c = log_of<S, slices_of::first_lane>(top, exponent, total.high, total.rest);
     }
   } else if constexpr (Which == terms::all) {
-    c = inverse_of<S>(total.high, vec<double>{});
+    c = inverse_of<S, slices_of::first_lane>(total.high, vec<double>{});
   } else {
-    c = log_of<S>(first_half(top), vec<double>{}, total.high, first_of(exp_parts(top, exponent)));
+    c = log_of<S, slices_of::first_lane>(first_half(top), vec<double>{}, total.high,
+                                         first_of(exp_parts(top, exponent)));
   }
   return {all(S(c.high[0])), all(S(c.low[0])), all(S(1))};
 }
@@ -51,7 +52,7 @@ LOGZ_INLINE coefficients<S> loss_of(const narrow_sum<S>& total, vec<S> top, vec<
     const vec<S> e = value(exp_parts(larger<vec<S>>(floor_for<S>(exponent), all(logit)), exponent));
     parts.target_exp = all(double(e[0]));
   }
-  const lane_losses losses = losses_of<S, Gradient>(parts, terms);
+  const lane_losses losses = losses_of<S, Gradient, slices_of::first_lane>(parts, terms);
   extras.loss = losses.loss[0];
   if constexpr (Gradient) {
     at_target = S(losses.at_target[0]);
@@ -59,6 +60,12 @@ LOGZ_INLINE coefficients<S> loss_of(const narrow_sum<S>& total, vec<S> top, vec<
   } else {
     return {vec<S>{}, vec<S>{}, vec<S>{}};
   }
+}
+
+/// A result that begins within a vector of the numbers.
+template <class S>
+LOGZ_INLINE bool lies_behind(const S* x, const S* out) {
+  return reinterpret_cast<std::uintptr_t>(out) - reinterpret_cast<std::uintptr_t>(x) - 1 < sizeof(vec<S>) - 1;
 }
 
 /// A slice in `Pairs` pairs of vectors. False, and nothing done, where the maximum is not an ordinary number.
@@ -69,7 +76,8 @@ LOGZ_INLINE bool slice_in_registers(const S* x, S* out, ptrdiff_t n,
   constexpr terms which = summed<Op>;
   constexpr bool backward = Op == forward_op::logsumexp_backward;
   const vec<S> least = all(-std::numeric_limits<S>::infinity());
-  vec<S> v[2 * Pairs], top = load_up_to(x, n, least);
+  vec<S> v[2 * Pairs],
+      top = n < w && lies_behind(x, out) ? load_exactly(x, n, least) : load_up_to(x, n, least);
   v[0] = top;
   LOGZ_UNROLL for (int i = 1; i < 2 * Pairs; ++i) {
     v[i] = load_up_to(x + i * w, n - i * w, least);

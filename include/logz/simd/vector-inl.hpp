@@ -105,6 +105,11 @@ LOGZ_INLINE vec<S> select(vec<S> a, vec<S> b, std::index_sequence<From...>) {
 template <class S>
 using every_lane = std::make_index_sequence<static_cast<std::size_t>(width<S>)>;
 
+template <class S, std::size_t... I>
+LOGZ_INLINE bits<S> lane_bits(std::index_sequence<I...>) {
+  return bits<S>{typename lanes<S>::bit(I)...};
+}
+
 /// Every number changes places with the one `Block` lanes away.
 template <class S, std::size_t Block, std::size_t... I>
 LOGZ_INLINE vec<S> exchange_blocks(vec<S> v, std::index_sequence<I...>) {
