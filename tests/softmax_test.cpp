@@ -172,8 +172,7 @@ TEST_CASE("softmax_backward: shapes that differ are refused with both") {
 }
 
 // A short slice is not read by a masked load then, which would wait for the result of the call before.
-TEST_CASE_TEMPLATE("softmax, log_softmax: a result right behind its slice is the result anywhere", T, float,
-                   double) {
+TEST_CASE_TEMPLATE("softmax: a result right behind its slice is the result anywhere", T, float, double) {
   for (Index n = 1; n <= 40; ++n) {
     CAPTURE(n);
     std::vector<T> memory(static_cast<std::size_t>(2 * n + 3), T(50));
@@ -181,13 +180,10 @@ TEST_CASE_TEMPLATE("softmax, log_softmax: a result right behind its slice is the
     x = Eigen::Array<T, Eigen::Dynamic, 1>::LinSpaced(n, T(-3), T(4)).sin() * T(9);
     for (Index gap = 0; gap < 3; ++gap) {
       Eigen::Map<Eigen::Array<T, Eigen::Dynamic, 1>> y(memory.data() + n + gap, n);
-      const Eigen::Array<T, Eigen::Dynamic, 1> p = logz::softmax(x), lp = logz::log_softmax(x);
+      const Eigen::Array<T, Eigen::Dynamic, 1> p = logz::softmax(x);
       y.setConstant(T(60));
       y = logz::softmax(x);
       CHECK((y == p).all());
-      y.setConstant(T(60));
-      y = logz::log_softmax(x);
-      CHECK((y == lp).all());
     }
   }
 }
