@@ -52,6 +52,7 @@ class slice_grid {
     for (std::size_t n = 10; n <= 70; n += 2 * step - 1) dominated(n, n, step);
     dominated(1000, 70, 5 * step);
     far_above();
+    above_equals();
     ordered();
     near_zero(full() ? 500 : 50);
     extremes();
@@ -122,8 +123,8 @@ class slice_grid {
   }
   /// One so far above that no sample of the slice tells of it.
   void far_above() {
-    std::vector<std::size_t> lengths{17, 40, 70, 300};
-    if (full()) lengths.insert(lengths.end(), {1000, 5000, 600000});
+    std::vector<std::size_t> lengths{17, 40, 70, 300, 5000};
+    if (full()) lengths.insert(lengths.end(), {1000, 600000});
     for (const std::size_t n : lengths) {
       std::vector<double> x = drawn(n, 3, 0);
       for (const std::size_t at : {std::size_t(1), n / 2 + 1, n - 1}) {
@@ -134,6 +135,18 @@ class slice_grid {
           put({"far above", n, 3, 0}, x);
         }
         x[at] = before;
+      }
+    }
+  }
+  /// One above many equal numbers, whose sum, the same rounding over and over, decides what log Z has beside the largest.
+  void above_equals() {
+    std::vector<std::size_t> lengths{10, 300, 5000};
+    if (full()) lengths.insert(lengths.end(), {128256, 1u << 20});
+    for (const std::size_t n : lengths) {
+      for (const double rise : {-1.3, 0.4, 2.7}) {
+        std::vector<double> x(n, -std::log(static_cast<double>(n)) - rise);
+        x[n / 3] = 0;
+        put({"above equals", n, 0, 0}, x);
       }
     }
   }
