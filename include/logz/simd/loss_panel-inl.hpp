@@ -35,9 +35,9 @@ void read_targets(panel<S, Op>& p) {
                                 p.lg.logit + lane, p.lg.row + lane);
     };
     p.ignores = false;
-    for (ptrdiff_t i = 0; i < p.lanes && p.on.slices >= width<S>; i += width<S>)
-      p.ignores |= read(i, p.first + slice_at<S>(i, p.on), width<S>);
-    for (ptrdiff_t i = 0; i < p.lanes && p.on.slices < width<S>; ++i)
+    for (ptrdiff_t i = 0; i < p.lanes && p.shape.slices >= width<S>; i += width<S>)
+      p.ignores |= read(i, p.first + slice_at<S>(i, p.shape), width<S>);
+    for (ptrdiff_t i = 0; i < p.lanes && p.shape.slices < width<S>; ++i)
       p.ignores |= read(i, slice_of_lane(p, i), 1);
     for (ptrdiff_t i = 0; i < p.lanes; i += width<double>) store(p.lg.own + i, all(terms.hit));
     for (ptrdiff_t i = 0; i < p.lanes && p.ignores; ++i) {
@@ -89,7 +89,7 @@ void inspect_columns(panel<S, Op>& p, const window& at) {
     if (terms.has_shares()) {
       const probability_rows<S> probabilities = probabilities_at(p, at.start);
       add_column_shares(p.lg, i, terms, column_of(p, i), p.from_row,
-                        probabilities.column({i, slice_at<S>(i, p.on)}), probabilities.row, at.start,
+                        probabilities.column({i, slice_at<S>(i, p.shape)}), probabilities.row, at.start,
                         at.length, top);
     }
     if (terms.argmax == nullptr) continue;

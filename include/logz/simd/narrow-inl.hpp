@@ -362,11 +362,11 @@ void narrow(const forward_call<S>& call, ptrdiff_t first, ptrdiff_t slices) {
   if constexpr (sizeof(S) == 8) store(g.rest, panel.p.sum.rest);
   if constexpr (is_loss<Op>) {
     finish_losses<S, which == terms::kept>(g, lg, *call.loss, row);
-    store_losses(g, lg, *call.loss, first, stand_on<S>(slices), true);
+    store_losses(g, lg, *call.loss, first, shape_for<S>(slices), true);
   } else {
     finish<which>(g, row);
   }
-  if constexpr (Op == forward_op::logsumexp) store_logs(call, g, first, stand_on<S>(slices));
+  if constexpr (Op == forward_op::logsumexp) store_logs(call, g, first, shape_for<S>(slices));
   if constexpr (!is_reduction<Op>) {
     coefficients<S> with = {in_every_row(row, g.high), in_every_row(row, g.low), all(S(1))};
     if constexpr (backward) set_factor<S>(with, factors);
@@ -381,8 +381,8 @@ void narrow(const forward_call<S>& call, ptrdiff_t first, ptrdiff_t slices) {
       panel.write(from, start, with);
     }
   }
-  if constexpr (backward) clear_empty(call, first, stand_on<S>(slices), g.reference);
-  if constexpr (which == terms::kept) finish_gradients(call, lg, first, stand_on<S>(slices));
+  if constexpr (backward) clear_empty(call, first, shape_for<S>(slices), g.reference);
+  if constexpr (which == terms::kept) finish_gradients(call, lg, first, shape_for<S>(slices));
 }
 
 }  // namespace LOGZ_TARGET

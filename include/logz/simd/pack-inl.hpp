@@ -22,20 +22,20 @@ inline constexpr ptrdiff_t overhang = 1;
 /// How the vectors of a panel stand on its slices: the second begins `lead` slices after the first, so that it and those
 /// after it may begin where memory is aligned; the last overlaps the one before rather than be filled in part, unless it is
 /// the only one.
-struct stand {
+struct panel_shape {
   ptrdiff_t slices, lead, lanes;
 };
 template <class S>
-LOGZ_INLINE stand stand_on(ptrdiff_t slices, ptrdiff_t lead = width<S>) {
+LOGZ_INLINE panel_shape shape_for(ptrdiff_t slices, ptrdiff_t lead = width<S>) {
   constexpr ptrdiff_t w = width<S>;
   if (slices <= w) return {slices, w, w};
   return {slices, lead, w + (slices - lead + w - 1) / w * w};
 }
 /// The first slice of the vector that begins with a lane.
 template <class S>
-LOGZ_INLINE ptrdiff_t slice_at(ptrdiff_t lane, const stand& on) {
-  if (lane == 0 || on.slices < width<S>) return lane;
-  return at_most(lane - width<S> + on.lead, on.slices - width<S>);
+LOGZ_INLINE ptrdiff_t slice_at(ptrdiff_t lane, const panel_shape& shape) {
+  if (lane == 0 || shape.slices < width<S>) return lane;
+  return at_most(lane - width<S> + shape.lead, shape.slices - width<S>);
 }
 /// A vector's first lane and its first slice.
 struct place {
@@ -43,23 +43,23 @@ struct place {
 };
 /// The slice of any lane; those past the last stand for it.
 template <class S>
-LOGZ_INLINE ptrdiff_t slice_of(ptrdiff_t lane, const stand& on) {
+LOGZ_INLINE ptrdiff_t slice_of(ptrdiff_t lane, const panel_shape& shape) {
   const ptrdiff_t in_vector = lane % width<S>;
-  return at_most(slice_at<S>(lane - in_vector, on) + in_vector, on.slices - 1);
+  return at_most(slice_at<S>(lane - in_vector, shape) + in_vector, shape.slices - 1);
 }
 /// A lane of a slice.
 template <class S>
-LOGZ_INLINE ptrdiff_t lane_of(ptrdiff_t slice, const stand& on) {
+LOGZ_INLINE ptrdiff_t lane_of(ptrdiff_t slice, const panel_shape& shape) {
   if (slice < width<S>) return slice;
-  const ptrdiff_t last = on.lanes - width<S>, start = on.slices - width<S>;
-  const ptrdiff_t lane = slice - on.lead + width<S>;
+  const ptrdiff_t last = shape.lanes - width<S>, start = shape.slices - width<S>;
+  const ptrdiff_t lane = slice - shape.lead + width<S>;
   return lane < last ? lane : last + slice - start;
 }
 
 /// A part of the user's memory: those slices from slice `first` on, of each `length` numbers from `start` on.
 struct window {
   ptrdiff_t first;
-  stand on;
+  panel_shape shape;
   ptrdiff_t start, length;
 };
 
@@ -76,13 +76,13 @@ ptrdiff_t slices_before_line(const S* p, ptrdiff_t length_stride, ptrdiff_t slic
 /// The next panel, up to `widest` lanes or, rather than leave slices that fill no vector, up to `room`. It ends where a
 /// line does if `before` slices are before the first.
 template <class S>
-LOGZ_INLINE stand next_panel(ptrdiff_t left, ptrdiff_t before, ptrdiff_t widest, ptrdiff_t room) {
+LOGZ_INLINE panel_shape next_panel(ptrdiff_t left, ptrdiff_t before, ptrdiff_t widest, ptrdiff_t room) {
   if (widest <= line<S>) before = 0;
   const ptrdiff_t lead = before % width<S> == 0 ? width<S> : before % width<S>;
   const ptrdiff_t usual = before == 0 ? widest : widest - line<S> + before;
-  const stand all_left = stand_on<S>(left, lead);
+  const panel_shape all_left = shape_for<S>(left, lead);
   const bool takes_all = left <= usual || (left - usual <= width<S> && all_left.lanes <= room);
-  return takes_all ? all_left : stand_on<S>(usual, lead);
+  return takes_all ? all_left : shape_for<S>(usual, lead);
 }
 
 /// Copies a window into rows of a panel. Lanes without a slice get something harmless.
@@ -92,7 +92,7 @@ void pack(const S* x, ptrdiff_t length_stride, ptrdiff_t slice_stride, const win
   constexpr ptrdiff_t w = width<S>;
   const S* const from = x + at.first * slice_stride + at.start * length_stride;
   if (slice_stride == 1) {
-    const ptrdiff_t last = lanes - w, last_slice = slice_at<S>(last, at.on), shift = at.on.lead - w;
+    const ptrdiff_t last = lanes - w, last_slice = slice_at<S>(last, at.shape), shift = at.shape.lead - w;
     for (ptrdiff_t l = 0; l < at.length; ++l) {
       const S* const row = from + l * length_stride;
       S* const out = to + l * lanes;
@@ -103,12 +103,12 @@ void pack(const S* x, ptrdiff_t length_stride, ptrdiff_t slice_stride, const win
         if (in_memory && i % line<S> == 0) __builtin_prefetch(in + 8 * length_stride);
         store(out + i, load(in));
       }
-      store(out + last, load_up_to(row + last_slice, at.on.slices - last_slice, vec<S>{}));
+      store(out + last, load_up_to(row + last_slice, at.shape.slices - last_slice, vec<S>{}));
     }
     return;
   }
   for (ptrdiff_t i = 0; i < lanes; i += w) {
-    const ptrdiff_t slice = slice_at<S>(i, at.on), slices = at_most(at.on.slices - slice, w);
+    const ptrdiff_t slice = slice_at<S>(i, at.shape), slices = at_most(at.shape.slices - slice, w);
     const S* const column = from + slice * slice_stride;
     if (length_stride == 1 && at.length >= tile<S>) {
       pack_transposed(column, slice_stride, slices, at.length, to + i, lanes);
@@ -126,14 +126,14 @@ void pack(const S* x, ptrdiff_t length_stride, ptrdiff_t slice_stride, const win
 /// on pages of their own; and in memory a column at a time is a third of the speed. In place, the last vector would find
 /// what the one before has left, and the second what the first has.
 template <class S, forward_op Op>
-bool reads_directly(const forward_call<S>& call, const stand& on) {
-  if (Op == forward_op::hvp || call.in_memory || call.x_slice != 1 || call.negate || on.slices < width<S>)
+bool reads_directly(const forward_call<S>& call, const panel_shape& shape) {
+  if (Op == forward_op::hvp || call.in_memory || call.x_slice != 1 || call.negate || shape.slices < width<S>)
     return false;
-  if (call.x_length >= 2 * on.slices || (!is_reduction<Op> && call.out_slice != 1)) return false;
+  if (call.x_length >= 2 * shape.slices || (!is_reduction<Op> && call.out_slice != 1)) return false;
   if constexpr (is_loss<Op>) {
     if (probabilities_of(*call.loss) != nullptr) return false;
   }
-  return !keeps_exps(summed<Op>) || on.slices == on.lanes;
+  return !keeps_exps(summed<Op>) || shape.slices == shape.lanes;
 }
 
 /// Probabilities beside each other are read where they are.
@@ -148,7 +148,7 @@ LOGZ_INLINE void unpack(const S* from, ptrdiff_t lanes, const window& at, S* out
                         ptrdiff_t slice_stride, const Function& f) {
   constexpr ptrdiff_t w = width<S>;
   for (ptrdiff_t i = 0; i < lanes; i += w) {
-    const ptrdiff_t slice = slice_at<S>(i, at.on), slices = at_most(at.on.slices - slice, w);
+    const ptrdiff_t slice = slice_at<S>(i, at.shape), slices = at_most(at.shape.slices - slice, w);
     S* const to = out + (at.first + slice) * slice_stride + at.start * length_stride;
     if (slice_stride == 1) {
       for (ptrdiff_t l = 0; l < at.length; ++l) {

@@ -16,14 +16,14 @@ struct panel_rows {
 /// A panel of slices in n rows, its vectors where they stand. Four rows at a time, so that the sums of the lanes are fetched
 /// and put back once for four.
 template <class S, paired_op Op>
-void panel_sum(const panel_rows<S>& g, const panel_rows<S>& y, ptrdiff_t n, const stand& on,
+void panel_sum(const panel_rows<S>& g, const panel_rows<S>& y, ptrdiff_t n, const panel_shape& shape,
                lane_sum<S>* sum) {
   constexpr ptrdiff_t w = width<S>;
-  const ptrdiff_t shift = on.lead - w, last = slice_at<S>(on.lanes - w, on);
+  const ptrdiff_t shift = shape.lead - w, last = slice_at<S>(shape.lanes - w, shape);
   ptrdiff_t l = 0;
   for (; l + 4 <= n; l += 4) {
     const S *const g0 = g.at(l), *const g2 = g.at(l + 2), *const y0 = y.at(l), *const y2 = y.at(l + 2);
-    for (ptrdiff_t lane = 0, i = 0; lane < on.lanes; lane += w, i = at_most(lane + shift, last)) {
+    for (ptrdiff_t lane = 0, i = 0; lane < shape.lanes; lane += w, i = at_most(lane + shift, last)) {
       lane_sum<S> s = sum[lane / w];
       add_pair<Op>(s, g0 + i, g0 + g.row + i, y0 + i, y0 + y.row + i);
       add_pair<Op>(s, g2 + i, g2 + g.row + i, y2 + i, y2 + y.row + i);
@@ -33,7 +33,7 @@ void panel_sum(const panel_rows<S>& g, const panel_rows<S>& y, ptrdiff_t n, cons
   for (; l < n; l += 2) {
     const S *const g0 = g.at(l), *const y0 = y.at(l);
     const bool both = l + 1 < n;
-    for (ptrdiff_t lane = 0, i = 0; lane < on.lanes; lane += w, i = at_most(lane + shift, last)) {
+    for (ptrdiff_t lane = 0, i = 0; lane < shape.lanes; lane += w, i = at_most(lane + shift, last)) {
       const vec<S> gb = both ? load(g0 + g.row + i) : vec<S>{}, yb = both ? load(y0 + y.row + i) : vec<S>{};
       add_pair<Op>(sum[lane / w], load(g0 + i), gb, load(y0 + i), yb);
     }
@@ -54,10 +54,10 @@ struct paired_map_lanes {
 
 /// The sums of the slices of a panel, each from its lane.
 template <class S>
-void store_sums(const lane_sum<S>* of, const stand& on, double* sum, double* rest) {
+void store_sums(const lane_sum<S>* of, const panel_shape& shape, double* sum, double* rest) {
   alignas(64) double high[width<S>], low[width<S>] = {};
-  for (ptrdiff_t i = 0; i < on.lanes; i += width<S>) {
-    const ptrdiff_t slice = slice_at<S>(i, on), count = at_most(on.slices - slice, width<S>);
+  for (ptrdiff_t i = 0; i < shape.lanes; i += width<S>) {
+    const ptrdiff_t slice = slice_at<S>(i, shape), count = at_most(shape.slices - slice, width<S>);
     store_totals(of[i / width<S>], high, low);
     for (ptrdiff_t k = 0; k < count; ++k) {
       sum[slice + k] = high[k];
@@ -88,50 +88,50 @@ void paired_panels(const paired_call<S>& call) {
     const ptrdiff_t left = call.count - first;
     // What does not fill a vector is packed.
     const bool direct = neighbours && left >= w;
-    const stand on = direct ? next_panel<S>(left, first == 0 ? before : 0, widest, room)
-                            : stand_on<S>(at_most(left, at_most(wide, widest_panel<S>)));
-    if (is_narrow(call, on.slices)) {
-      narrow_paired<S, Op>(call, first, on.slices);
-      first += on.slices;
+    const panel_shape shape = direct ? next_panel<S>(left, first == 0 ? before : 0, widest, room)
+                                     : shape_for<S>(at_most(left, at_most(wide, widest_panel<S>)));
+    if (is_narrow(call, shape.slices)) {
+      narrow_paired<S, Op>(call, first, shape.slices);
+      first += shape.slices;
       continue;
     }
     const panel_rows<S> g =
-        direct ? panel_rows<S>{call.g + first, call.g_length} : panel_rows<S>{call.scratch, on.lanes};
-    const panel_rows<S> y =
-        direct ? panel_rows<S>{call.y + first, call.y_length} : panel_rows<S>{call.scratch + half, on.lanes};
-    const stand in_rows = direct ? on : stand_on<S>(on.lanes);
+        direct ? panel_rows<S>{call.g + first, call.g_length} : panel_rows<S>{call.scratch, shape.lanes};
+    const panel_rows<S> y = direct ? panel_rows<S>{call.y + first, call.y_length}
+                                   : panel_rows<S>{call.scratch + half, shape.lanes};
+    const panel_shape in_rows = direct ? shape : shape_for<S>(shape.lanes);
     const paired_map_lanes<S, Op> map = {y, direct, with};
     const ptrdiff_t step = direct ? call.length : block;
-    for (ptrdiff_t i = 0; i < on.lanes / w; ++i) clear(sum[i]);
+    for (ptrdiff_t i = 0; i < shape.lanes / w; ++i) clear(sum[i]);
     for (int pass = 0; pass < 2; ++pass) {
       for (ptrdiff_t start = 0; start < call.length; start += step) {
-        const window at = {first, on, start, at_most(call.length - start, step)};
+        const window at = {first, shape, start, at_most(call.length - start, step)};
         if (!direct && (pass == 0 || block < call.length)) {
-          pack(call.g, call.g_length, call.g_slice, at, call.scratch, on.lanes, false);
-          pack(call.y, call.y_length, call.y_slice, at, call.scratch + half, on.lanes, false);
+          pack(call.g, call.g_length, call.g_slice, at, call.scratch, shape.lanes, false);
+          pack(call.y, call.y_length, call.y_slice, at, call.scratch + half, shape.lanes, false);
         }
         if (pass == 0) {
           panel_sum<S, Op>(g, y, at.length, in_rows, sum);
         } else if (direct) {
           S* const out = call.out + first;
-          if (call.in_memory && can_stream(out + on.lead, call.out_length, call.out_slice)) {
-            write_neighbours<S, true>(g.first, g.row, true, on.lanes, at, out, call.out_length, map);
+          if (call.in_memory && can_stream(out + shape.lead, call.out_length, call.out_slice)) {
+            write_neighbours<S, true>(g.first, g.row, true, shape.lanes, at, out, call.out_length, map);
           } else {
-            write_neighbours<S, false>(g.first, g.row, true, on.lanes, at, out, call.out_length, map);
+            write_neighbours<S, false>(g.first, g.row, true, shape.lanes, at, out, call.out_length, map);
           }
         } else {
-          unpack(call.scratch, on.lanes, at, call.out, call.out_length, call.out_slice, map);
+          unpack(call.scratch, shape.lanes, at, call.out, call.out_length, call.out_slice, map);
         }
       }
       if (pass != 0) continue;
       if constexpr (gives_sums(Op)) {
-        store_sums<S>(sum, on, call.sum + first, call.rest + first);
+        store_sums<S>(sum, shape, call.sum + first, call.rest + first);
         if (call.out == nullptr) break;
       }
-      for (ptrdiff_t i = 0; i < on.lanes / w; ++i)
+      for (ptrdiff_t i = 0; i < shape.lanes / w; ++i)
         with[i] = coefficients_of<S, Op>(call, rounded_sums(sum[i]));
     }
-    first += on.slices;
+    first += shape.slices;
   }
 }
 

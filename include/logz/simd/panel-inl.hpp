@@ -10,8 +10,8 @@ template <class S, forward_op Op>
 struct panel {
   const forward_call<S>* of;
   ptrdiff_t first;
-  stand on;
-  ptrdiff_t lanes;  // on.lanes
+  panel_shape shape;
+  ptrdiff_t lanes;  // shape.lanes
   ptrdiff_t block;  // rows that scratch holds
   S* x;
   S* t;  // probabilities, or v: packed as x's rows are, or null where they are read in place or there are none
@@ -31,13 +31,13 @@ struct panel {
 
 template <class S, forward_op Op>
 LOGZ_INLINE window block_at(const panel<S, Op>& p, ptrdiff_t start) {
-  return {p.first, p.on, start, at_most(p.call().length - start, p.block)};
+  return {p.first, p.shape, start, at_most(p.call().length - start, p.block)};
 }
 
 /// The slice of a lane; lanes without one stand for the last.
 template <class S, forward_op Op>
 LOGZ_INLINE ptrdiff_t slice_of_lane(const panel<S, Op>& p, ptrdiff_t lane) {
-  return p.first + slice_of<S>(lane, p.on);
+  return p.first + slice_of<S>(lane, p.shape);
 }
 
 template <class S, forward_op Op>
@@ -82,7 +82,7 @@ void fetch(panel<S, Op>& p, const window& at, bool prepared) {
 }
 template <class S, forward_op Op>
 LOGZ_INLINE const S* column_of(const panel<S, Op>& p, ptrdiff_t lane) {
-  return p.from + (p.from == p.x ? lane : slice_at<S>(lane, p.on));
+  return p.from + (p.from == p.x ? lane : slice_at<S>(lane, p.shape));
 }
 
 template <class S, forward_op Op>
@@ -96,7 +96,7 @@ void sum_columns(panel<S, Op>& p, const window& at) {
       continue;
     }
     S* to = p.x + i;
-    if (p.in_result) to = call.out + at.first + slice_at<S>(i, at.on) + at.start * call.out_length;
+    if (p.in_result) to = call.out + at.first + slice_at<S>(i, at.shape) + at.start * call.out_length;
     column_sum<S, summed<Op>>(p.z[i / width<S>], column_of(p, i), at.length, p.from_row, to,
                               p.in_result ? call.out_length : p.lanes);
   }
@@ -153,7 +153,7 @@ void take_samples(panel<S, Op>& p, bool packed) {
                   step = packed && (keeps_exps(summed<Op>) || is_weighted<Op>) ? 1 : sample_step(n),
                   samples = (n + step - 1) / step;
   if (!packed) {
-    pack(p.call().x, p.call().x_length * step, p.call().x_slice, window{p.first, p.on, 0, samples}, p.x,
+    pack(p.call().x, p.call().x_length * step, p.call().x_slice, window{p.first, p.shape, 0, samples}, p.x,
          p.lanes, false);
     if (p.call().negate) prepare_columns(p, samples);
   }
@@ -261,21 +261,21 @@ void one_panel(panel<S, Op>& p, bool streams) {
   }
   if constexpr (is_loss<Op>) {
     finish_losses<S, which == terms::kept>(p.g, p.lg, *call.loss, p.lanes);
-    store_losses(p.g, p.lg, *call.loss, p.first, p.on, p.ignores);
+    store_losses(p.g, p.lg, *call.loss, p.first, p.shape, p.ignores);
   } else if constexpr (is_entropy<Op>) {
     finish_entropies<S, Op == forward_op::entropy_backward>(p.g, p.wg, p.lanes);
-    if constexpr (is_reduction<Op>) store_entropies(call, p.wg, p.first, p.on);
+    if constexpr (is_reduction<Op>) store_entropies(call, p.wg, p.first, p.shape);
   } else if constexpr (Op == forward_op::hvp) {
     finish_hvps(p.g, p.wg, p.lanes);
   } else {
     finish<which>(p.g, p.lanes);
   }
-  if constexpr (Op == forward_op::logsumexp) store_logs(call, p.g, p.first, p.on);
+  if constexpr (Op == forward_op::logsumexp) store_logs(call, p.g, p.first, p.shape);
   if constexpr (is_reduction<Op>) return;
   if constexpr (Op == forward_op::logsumexp_backward) apply_factors(p);
   if constexpr (is_loss<Op>) set_slopes(p);
   if (p.in_result) {
-    const window whole = {p.first, p.on, 0, call.length};
+    const window whole = {p.first, p.shape, 0, call.length};
     S* const e = call.out + p.first;
     write_neighbours<S, false>(e, call.out_length, true, p.lanes, whole, e, call.out_length, lanes_map(p, 0));
   }
@@ -288,9 +288,9 @@ void one_panel(panel<S, Op>& p, bool streams) {
     write_panel<S, Op>(p, at, streams, lanes_map(p, start));
   }
   if (streams) stream_fence();
-  if constexpr (Op == forward_op::logsumexp_backward) clear_empty(call, p.first, p.on, p.g.reference);
+  if constexpr (Op == forward_op::logsumexp_backward) clear_empty(call, p.first, p.shape, p.g.reference);
   if constexpr (which == terms::kept) {
-    if (!sets_targets(p) || p.ignores || is_flat(*call.loss)) finish_gradients(call, p.lg, p.first, p.on);
+    if (!sets_targets(p) || p.ignores || is_flat(*call.loss)) finish_gradients(call, p.lg, p.first, p.shape);
   }
 }
 
@@ -324,26 +324,27 @@ void panels(const forward_call<S>& call) {
   const ptrdiff_t before = !neighbours ? 0
                            : reduces   ? slices_before_line(call.x, call.x_length, ptrdiff_t{1}, call.all)
                                      : slices_before_line(call.out, call.out_length, ptrdiff_t{1}, call.all);
-  for (p.first = 0; p.first < call.count; p.first += p.on.slices) {
-    p.on = next_panel<S>(call.count - p.first, p.first == 0 ? before : 0, widest, room);
+  for (p.first = 0; p.first < call.count; p.first += p.shape.slices) {
+    p.shape = next_panel<S>(call.count - p.first, p.first == 0 ? before : 0, widest, room);
     if constexpr (!is_weighted<Op>) {
-      if (is_narrow<S, Op>(call, p.on.slices)) {
-        narrow<S, Op>(call, p.first, p.on.slices);
+      if (is_narrow<S, Op>(call, p.shape.slices)) {
+        narrow<S, Op>(call, p.first, p.shape.slices);
         continue;
       }
     }
-    p.lanes = p.on.lanes;
-    p.in_result = !fits && keeps_in_result<S, Op>(call, p.on.slices);
-    p.direct = !fits && reads_directly<S, Op>(call, p.on);
+    p.lanes = p.shape.lanes;
+    p.in_result = !fits && keeps_in_result<S, Op>(call, p.shape.slices);
+    p.direct = !fits && reads_directly<S, Op>(call, p.shape);
     p.block = call.length;
-    const bool packs = probable && (fits || Op == forward_op::hvp || !reads_probabilities(call, p.on.slices));
+    const bool packs =
+        probable && (fits || Op == forward_op::hvp || !reads_probabilities(call, p.shape.slices));
     p.t = packs ? call.scratch + half : nullptr;
     if (!fits) {
       const ptrdiff_t size = p.t != nullptr ? half : call.scratch_size;
       const ptrdiff_t rows = (call.in_memory ? size : at_most(size, block_length<S>)) / p.lanes;
       p.block = rows < flush_step + overhang ? flush_step : (rows - overhang) / flush_step * flush_step;
     }
-    const S* const second = call.out + (p.first + p.on.lead) * call.out_slice;
+    const S* const second = call.out + (p.first + p.shape.lead) * call.out_slice;
     one_panel<S, Op>(p, call.in_memory && !reduces && can_stream(second, call.out_length, call.out_slice));
   }
 }

@@ -82,9 +82,9 @@ template <class S, bool Stream, class Function>
 void write_neighbours(const S* from, ptrdiff_t row, bool in_result, ptrdiff_t lanes, const window& at, S* to,
                       ptrdiff_t to_row, const Function& f) {
   constexpr ptrdiff_t w = width<S>;
-  const stand& on = at.on;
-  const ptrdiff_t shift = on.lead - w, last = lanes - w, last_slice = slice_at<S>(last, on);
-  const bool overlaps = on.slices - last_slice != w || last_slice != last + shift;
+  const panel_shape& shape = at.shape;
+  const ptrdiff_t shift = shape.lead - w, last = lanes - w, last_slice = slice_at<S>(last, shape);
+  const bool overlaps = shape.slices - last_slice != w || last_slice != last + shift;
   if (!overlaps && shift == 0) {
     for (ptrdiff_t l = 0; l < at.length; ++l, from += row, to += to_row) {
       for (ptrdiff_t i = 0; i < lanes; i += w) put<S, Stream>(to + i, f(load(from + i), {i, i}, l));
@@ -94,21 +94,21 @@ void write_neighbours(const S* from, ptrdiff_t row, bool in_result, ptrdiff_t la
   for (ptrdiff_t l = 0; l < at.length; ++l, from += row, to += to_row) {
     const S* const rest = in_result ? from + shift : from;
     if (Stream && shift != 0) prefetch_line(to + 8 * to_row);
-    if (Stream && overlaps) prefetch_line(to + 8 * to_row + on.slices - 1);
+    if (Stream && overlaps) prefetch_line(to + 8 * to_row + shape.slices - 1);
     vec<S> tail = {};
     if (overlaps) tail = f(load(in_result ? from + last_slice : from + last), {last, last_slice}, l);
     ptrdiff_t i = 0;
     if (shift != 0) {
-      store_first(to, on.lead, f(load(from), {0, 0}, l));
+      store_first(to, shape.lead, f(load(from), {0, 0}, l));
       i = w;
     }
     for (; i < last; i += w) put<S, Stream>(to + shift + i, f(load(rest + i), {i, shift + i}, l));
     if (!overlaps) {
       put<S, Stream>(to + shift + i, f(load(rest + i), {i, shift + i}, l));
     } else if (Stream) {
-      store_last(to + on.slices, on.slices - last - shift, tail);
+      store_last(to + shape.slices, shape.slices - last - shift, tail);
     } else {
-      store_up_to(to + last_slice, on.slices - last_slice, tail);
+      store_up_to(to + last_slice, shape.slices - last_slice, tail);
     }
   }
 }
@@ -131,9 +131,9 @@ LOGZ_INLINE bool can_stream(const S* out, ptrdiff_t length_stride, ptrdiff_t sli
 
 /// The gradient of logsumexp is 0 where Z is 0.
 template <class S>
-void clear_empty(const forward_call<S>& call, ptrdiff_t first, const stand& on, const S* reference) {
-  for (ptrdiff_t i = 0; i < on.slices; ++i) {
-    if (reference[lane_of<S>(i, on)] != -std::numeric_limits<S>::infinity()) continue;
+void clear_empty(const forward_call<S>& call, ptrdiff_t first, const panel_shape& shape, const S* reference) {
+  for (ptrdiff_t i = 0; i < shape.slices; ++i) {
+    if (reference[lane_of<S>(i, shape)] != -std::numeric_limits<S>::infinity()) continue;
     S* const out = call.out + (first + i) * call.out_slice;
     for (ptrdiff_t l = 0; l < call.length; ++l) out[l * call.out_length] = 0;
   }
@@ -142,29 +142,31 @@ void clear_empty(const forward_call<S>& call, ptrdiff_t first, const stand& on, 
 /// The losses and outputs of a panel's slices, samples from `first` on. Most calls want the losses alone.
 template <class S, int Count>
 void store_losses(const group<S, Count>& g, const loss_group<S, Count>& lg, const loss_terms<S>& terms,
-                  ptrdiff_t first, const stand& on, bool ignores) {
+                  ptrdiff_t first, const panel_shape& shape, bool ignores) {
   double* const loss = terms.loss + first;
-  for (ptrdiff_t i = 0; i < on.lanes && on.slices >= width<S>; i += width<S>) {
-    double* const to = loss + slice_at<S>(i, on);
+  for (ptrdiff_t i = 0; i < shape.lanes && shape.slices >= width<S>; i += width<S>) {
+    double* const to = loss + slice_at<S>(i, shape);
     for (ptrdiff_t k = 0; k < width<S>; k += width<double>) store(to + k, load(lg.loss + i + k));
   }
-  for (ptrdiff_t i = 0; i < on.slices && on.slices < width<S>; ++i) loss[i] = lg.loss[i];
-  for (ptrdiff_t i = 0; i < on.slices && ignores; ++i) {
+  for (ptrdiff_t i = 0; i < shape.slices && shape.slices < width<S>; ++i) loss[i] = lg.loss[i];
+  for (ptrdiff_t i = 0; i < shape.slices && ignores; ++i) {
     if (terms.ignored(first + i)) loss[i] = 0;
   }
   if (terms.log_z == nullptr) return;
   double* const log_z = terms.log_z + first;
-  for (ptrdiff_t i = 0; i < on.slices; ++i) log_z[i] = lg.log_z[lane_of<S>(i, on)];
-  for (ptrdiff_t i = 0; i < on.slices && terms.argmax != nullptr; ++i)
-    store_argmax(g, lg, lane_of<S>(i, on), terms, first + i);
+  for (ptrdiff_t i = 0; i < shape.slices; ++i) log_z[i] = lg.log_z[lane_of<S>(i, shape)];
+  for (ptrdiff_t i = 0; i < shape.slices && terms.argmax != nullptr; ++i)
+    store_argmax(g, lg, lane_of<S>(i, shape), terms, first + i);
 }
 
 /// log Z of a panel's slices: of ordinary ones, side by side, a vector at a time.
 template <class S, int Count>
-void store_logs(const forward_call<S>& call, const group<S, Count>& g, ptrdiff_t first, const stand& on) {
+void store_logs(const forward_call<S>& call, const group<S, Count>& g, ptrdiff_t first,
+                const panel_shape& shape) {
   constexpr S infinity = std::numeric_limits<S>::infinity();
-  for (ptrdiff_t i = 0; i < on.lanes; i += width<S>) {
-    const ptrdiff_t slice = first + slice_at<S>(i, on), count = at_most(first + on.slices - slice, width<S>);
+  for (ptrdiff_t i = 0; i < shape.lanes; i += width<S>) {
+    const ptrdiff_t slice = first + slice_at<S>(i, shape),
+                    count = at_most(first + shape.slices - slice, width<S>);
     S* const out = call.out + slice * call.out_slice;
     const bool ordinary =
         !any<S>(bits<S>(!(magnitude<S>(load(g.top + i)) < infinity)) | bits<S>(load(g.shift + i) != 0));
@@ -181,15 +183,15 @@ void store_logs(const forward_call<S>& call, const group<S, Count>& g, ptrdiff_t
 
 template <class S, int Count>
 void store_entropies(const forward_call<S>& call, const weighted_group<S, Count>& wg, ptrdiff_t first,
-                     const stand& on) {
-  for (ptrdiff_t i = 0; i < on.slices; ++i)
-    call.out[(first + i) * call.out_slice] = wg.entropy[lane_of<S>(i, on)];
+                     const panel_shape& shape) {
+  for (ptrdiff_t i = 0; i < shape.slices; ++i)
+    call.out[(first + i) * call.out_slice] = wg.entropy[lane_of<S>(i, shape)];
 }
 
 /// The gradients of a loss at the targets, and those that are 0.
 template <class S, int Count>
 void finish_gradients(const forward_call<S>& call, const loss_group<S, Count>& lg, ptrdiff_t first,
-                      const stand& on) {
+                      const panel_shape& shape) {
   const loss_terms<S>& terms = *call.loss;
   const bool flat = is_flat(terms), smooth = terms.spread != 0;
   if (terms.target == nullptr && !flat) return;
@@ -198,8 +200,8 @@ void finish_gradients(const forward_call<S>& call, const loss_group<S, Count>& l
   S* const out = call.out + first * out_slice;
   std::uint16_t empty[Count];
   ptrdiff_t empty_slices = 0;
-  for (ptrdiff_t i = 0; i < on.slices; ++i) {
-    const ptrdiff_t y = flat ? -1 : target[i], lane = lane_of<S>(i, on);
+  for (ptrdiff_t i = 0; i < shape.slices; ++i) {
+    const ptrdiff_t y = flat ? -1 : target[i], lane = lane_of<S>(i, shape);
     if (y < 0) {
       empty[empty_slices++] = static_cast<std::uint16_t>(i);
     } else if (lg.own[lane] != 0) {
