@@ -172,7 +172,8 @@ TEST_CASE("softmax_backward: shapes that differ are refused with both") {
 }
 
 // A short slice is not read by a masked load then, which would wait for the result of the call before.
-TEST_CASE_TEMPLATE("softmax: a result right behind its slice is the result anywhere", T, float, double) {
+TEST_CASE_TEMPLATE("softmax, softmax_backward: a result right behind its slice is the result anywhere", T,
+                   float, double) {
   for (Index n = 1; n <= 40; ++n) {
     CAPTURE(n);
     std::vector<T> memory(static_cast<std::size_t>(2 * n + 3), T(50));
@@ -184,6 +185,14 @@ TEST_CASE_TEMPLATE("softmax: a result right behind its slice is the result anywh
       y.setConstant(T(60));
       y = logz::softmax(x);
       CHECK((y == p).all());
+      const Eigen::Array<T, Eigen::Dynamic, 1> dx = logz::softmax_backward(x, p);
+      y.setConstant(T(60));
+      y = logz::softmax_backward(x, p);
+      CHECK((y == dx).all());
+      y.setConstant(T(60));
+      const Eigen::Array<T, Eigen::Dynamic, 1> dp = logz::softmax_backward(p, x);
+      y = logz::softmax_backward(p, x);
+      CHECK((y == dp).all());
     }
   }
 }

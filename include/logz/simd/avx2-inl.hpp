@@ -115,11 +115,6 @@ LOGZ_INLINE void store_pieces(S* p, ptrdiff_t stride, ptrdiff_t j, ptrdiff_t row
   if (j + tile<S> < rows) store_piece(p + (j + tile<S>)*stride, second_piece(vec<float>(v)));
 }
 
-template <class S>
-LOGZ_INLINE vec<S> load_exactly(const S* p, ptrdiff_t n, vec<S> rest) {
-  return load_first(p, n, rest);
-}
-
 /// A vector of floats as two of doubles.
 LOGZ_INLINE vec<double> first_half(vec<float> v) {
 #if LOGZ_GCC_BUILTINS

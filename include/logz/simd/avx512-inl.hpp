@@ -101,32 +101,49 @@ LOGZ_INLINE void store_pieces(S* p, ptrdiff_t stride, ptrdiff_t j, ptrdiff_t row
   if (j + 3 * tile<S> < rows) store_piece<3>(p + (j + 3 * tile<S>)*stride, vec<float>(v));
 }
 
-/// The first n < width numbers at p, the rest from `rest`, by loads of what is read: a masked load waits for stores to where
-/// it does not read, such as those of a result that lies behind. Half a vector from either end.
+/// Number from[i] of v in lane i.
+template <class S>
+LOGZ_INLINE vec<S> permuted(vec<S> v, bits<S> from) {
+#if LOGZ_GCC_BUILTINS
+  return __builtin_shuffle(v, from);
+#else
+  if constexpr (sizeof(S) == 4) {
+    return _mm512_permutexvar_ps(__m512i(from), v);
+  } else {
+    return _mm512_permutexvar_pd(__m512i(from), v);
+  }
+#endif
+}
+/// 32 bytes from p and from q side by side.
+LOGZ_INLINE vec<float> load_halves(const void* p, const void* q) {
+  typedef float half_vector __attribute__((vector_size(32)));
+  half_vector a, b;
+  __builtin_memcpy(&a, p, sizeof a);
+  __builtin_memcpy(&b, q, sizeof b);
+#if LOGZ_GCC_BUILTINS
+  return __builtin_ia32_insertf32x8_mask(__builtin_ia32_ps512_256ps(a), b, 1, vec<float>{},
+                                         static_cast<unsigned short>(-1));
+#else
+  return _mm512_insertf32x8(_mm512_castps256_ps512(a), b, 1);
+#endif
+}
+/// The first 0 < n < width numbers at p, the rest from `rest`, by loads of what is read: a masked load waits for stores to
+/// where it does not read, such as those of a result that lies behind. Pieces from either end, half a vector or 16 bytes.
 template <class S>
 LOGZ_INLINE vec<S> load_exactly(const S* p, ptrdiff_t n, vec<S> rest) {
   typedef typename lanes<S>::bit bit;
   constexpr ptrdiff_t half = width<S> / 2;
-  if (n < half) return load_first(p, n, rest);
-  typedef float half_vector __attribute__((vector_size(32)));
-  half_vector a, b;
-  __builtin_memcpy(&a, p, sizeof a);
-  __builtin_memcpy(&b, p + n - half, sizeof b);
   const bits<S> lane = lane_bits<S>(every_lane<S>{});
-  const bits<S> from = lane < bit(half) ? lane : lane + bit(width<S> - n);
-#if LOGZ_GCC_BUILTINS
-  const vec<float> both = __builtin_ia32_insertf32x8_mask(__builtin_ia32_ps512_256ps(a), b, 1, vec<float>{},
-                                                          static_cast<unsigned short>(-1));
-  const vec<S> v = __builtin_shuffle(vec<S>(both), from);
-#else
-  const vec<float> both = _mm512_insertf32x8(_mm512_castps256_ps512(a), b, 1);
   vec<S> v;
-  if constexpr (sizeof(S) == 4) {
-    v = _mm512_permutexvar_ps(__m512i(from), both);
+  if (n < tile<S>) {
+    v = vec<S>{p[0], p[n / 2]};
+    if constexpr (sizeof(S) == 4) v = vec<S>{p[0], p[n / 2], p[n - 1]};
+  } else if (n < half) {
+    const vec<float> both = with_piece<1>(vec<float>(with_piece<0>(vec<float>{}, p)), p + n - tile<S>);
+    v = permuted<S>(vec<S>(both), lane < bit(tile<S>) ? lane : lane + bit(half - n));
   } else {
-    v = _mm512_permutexvar_pd(__m512i(from), vec<double>(both));
+    v = permuted<S>(vec<S>(load_halves(p, p + n - half)), lane < bit(half) ? lane : lane + bit(width<S> - n));
   }
-#endif
   return lane < bit(n) ? v : rest;
 }
 

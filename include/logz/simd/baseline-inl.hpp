@@ -45,11 +45,6 @@ LOGZ_INLINE V fma(V a, V b, V c) {
   return opaque_vector(a * b) + c;  // -ffast-math takes a common factor out
 }
 
-template <class S>
-LOGZ_INLINE vec<S> load_exactly(const S* p, ptrdiff_t n, vec<S> rest) {
-  return load_first(p, n, rest);
-}
-
 /// A vector of floats as two of doubles.
 LOGZ_INLINE vec<double> first_half(vec<float> v) {
 #if defined(__SSE2__)

@@ -45,7 +45,8 @@ LOGZ_INLINE bits<double> exponent_of_ratio(vec<double> a, vec<double> b) {
 enum class slices_of { lanes, first_lane };
 template <slices_of Which = slices_of::lanes>
 LOGZ_INLINE vec<double> divide(vec<double> a, vec<double> b) {
-  if constexpr (Which == slices_of::first_lane && width < double >> 4) return vec<double>{a[0] / b[0]};
+  constexpr bool is_wide = LOGZ_VECTOR_BYTES == 64;
+  if constexpr (Which == slices_of::first_lane && is_wide) return vec<double>{a[0] / b[0]};
   return a / b;
 }
 

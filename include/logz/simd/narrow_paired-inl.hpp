@@ -97,8 +97,8 @@ LOGZ_INLINE void paired_in_registers(const S* g, const S* y, S* out, ptrdiff_t n
   constexpr vec<S> none = {};
   vec<S> gs[2 * Pairs], ys[2 * Pairs];
   LOGZ_UNROLL for (int i = 0; i < 2 * Pairs; ++i) {
-    gs[i] = load_up_to(g + i * w, n - i * w, none);
-    ys[i] = load_up_to(y + i * w, n - i * w, none);
+    gs[i] = load_before(g + i * w, n - i * w, none, out);
+    ys[i] = load_before(y + i * w, n - i * w, none, out);
   }
   narrow_sum<S> total;
   clear(total);

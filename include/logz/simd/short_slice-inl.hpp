@@ -62,10 +62,15 @@ LOGZ_INLINE coefficients<S> loss_of(const narrow_sum<S>& total, vec<S> top, vec<
   }
 }
 
-/// A result that begins within a vector of the numbers.
+/// load_up_to() where a result has been written, and will be: the masked load of AVX-512 would wait for one that begins
+/// within the vector.
 template <class S>
-LOGZ_INLINE bool lies_behind(const S* x, const S* out) {
-  return reinterpret_cast<std::uintptr_t>(out) - reinterpret_cast<std::uintptr_t>(x) - 1 < sizeof(vec<S>) - 1;
+LOGZ_INLINE vec<S> load_before(const S* p, ptrdiff_t n, vec<S> rest, [[maybe_unused]] const S* out) {
+  if constexpr (sizeof(vec<S>) == 64) {
+    const auto behind = reinterpret_cast<std::uintptr_t>(out) - reinterpret_cast<std::uintptr_t>(p);
+    if (n > 0 && n < width<S> && behind != 0 && behind < sizeof(vec<S>)) return load_exactly(p, n, rest);
+  }
+  return load_up_to(p, n, rest);
 }
 
 /// A slice in `Pairs` pairs of vectors. False, and nothing done, where the maximum is not an ordinary number.
@@ -76,11 +81,10 @@ LOGZ_INLINE bool slice_in_registers(const S* x, S* out, ptrdiff_t n,
   constexpr terms which = summed<Op>;
   constexpr bool backward = Op == forward_op::logsumexp_backward;
   const vec<S> least = all(-std::numeric_limits<S>::infinity());
-  vec<S> v[2 * Pairs],
-      top = n < w && lies_behind(x, out) ? load_exactly(x, n, least) : load_up_to(x, n, least);
+  vec<S> v[2 * Pairs], top = load_before(x, n, least, out);
   v[0] = top;
   LOGZ_UNROLL for (int i = 1; i < 2 * Pairs; ++i) {
-    v[i] = load_up_to(x + i * w, n - i * w, least);
+    v[i] = load_before(x + i * w, n - i * w, least, out);
     top = larger<vec<S>>(v[i], top);
   }
   top = backward ? all(extras.reference) : max_in_lanes<S>(top);
