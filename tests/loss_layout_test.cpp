@@ -208,3 +208,44 @@ TEST_CASE("cross_entropy: the sum of the losses does not depend on where the gra
     CHECK(results.sum.value() == first);
   }
 }
+
+// 512 samples pass together, and up to 16 that are left join them.
+TEST_CASE_TEMPLATE("cross_entropy: a sample is the same at the end of a block as alone", T, float, double) {
+  constexpr Index few_classes = 5, part = 97;
+  logz::cross_entropy_options<T> options;
+  options.reduction = logz::reduction::sum;
+  options.z_loss = T(0.125);
+  for (const Index samples : {511, 512, 513, 528, 529, 1036, 1040, 1041}) {
+    CAPTURE(samples);
+    const matrix<T> x = matrix<T>::Random(samples, few_classes), v = matrix<T>::Random(samples, few_classes);
+    std::vector<Index> y;
+    for (Index i = 0; i < samples; ++i) y.push_back(i % 13 == 5 ? -100 : i * i % few_classes);
+    const auto check = [&](auto grad) {
+      using Gradient = decltype(grad);
+      const Gradient logits = x;
+      logz::cross_entropy_outputs<T> outputs;
+      logz::cross_entropy_with_grad(logits.rowwise(), y, grad, options, outputs);
+      const vector<T> losses = logz::cross_entropy_per_sample(logits.rowwise(), y, options);
+      const Gradient hvp = logz::cross_entropy_hvp(v.rowwise(), logits, y, options);
+      for (Index first = 0; first < samples; first += part) {
+        const Index count = std::min(part, samples - first);
+        const std::vector<Index> of_part(y.begin() + first, y.begin() + first + count);
+        Gradient alone;
+        logz::cross_entropy_outputs<T> outputs_alone;
+        logz::cross_entropy_with_grad(logits.middleRows(first, count).rowwise(), of_part, alone, options,
+                                      outputs_alone);
+        CHECK(grad.middleRows(first, count) == alone);
+        CHECK(outputs.log_z.segment(first, count) == outputs_alone.log_z);
+        CHECK(outputs.argmax.segment(first, count) == outputs_alone.argmax);
+        const vector<T> losses_alone =
+            logz::cross_entropy_per_sample(logits.middleRows(first, count).rowwise(), of_part, options);
+        CHECK(losses.segment(first, count) == losses_alone);
+        const Gradient hvp_alone = logz::cross_entropy_hvp(v.middleRows(first, count).rowwise(),
+                                                           logits.middleRows(first, count), of_part, options);
+        CHECK(hvp.middleRows(first, count) == hvp_alone);
+      }
+    };
+    check(matrix<T>());
+    check(matrix<T, Eigen::RowMajor>());
+  }
+}
