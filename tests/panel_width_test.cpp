@@ -49,6 +49,43 @@ bool same_bits(const A& a, const B& b) {
   return true;
 }
 
+/// Losses that spread over the classes, and all that is given beside them.
+template <class T>
+struct spread_results {
+  matrix<T> gradient;
+  vector<T> losses, log_z;
+  Eigen::Matrix<Index, Eigen::Dynamic, 1> argmax;
+  std::vector<bool> correct;
+
+  template <class Matrix, class Targets>
+  spread_results(const Matrix& x, const Targets& targets, bool weighted, T smoothing) {
+    logz::cross_entropy_options<T> options;
+    options.reduction = logz::reduction::sum;
+    options.label_smoothing = smoothing;
+    options.z_loss = T(0.25);
+    if (weighted) {
+      options.weight = vector<T>::LinSpaced(x.cols(), T(0.25), T(2));
+      options.weight[x.cols() / 2] = 0;
+    }
+    logz::cross_entropy_outputs<T> outputs;
+    logz::cross_entropy_with_grad(x.rowwise(), targets, gradient, options, outputs);
+    losses = logz::cross_entropy_per_sample(x.rowwise(), targets, options);
+    log_z = outputs.log_z;
+    argmax = outputs.argmax.template cast<Index>();
+    for (Index i = 0; i < x.rows(); ++i) correct.push_back(outputs.correct[i]);
+  }
+
+  void check_part(const spread_results& whole, Index first) const {
+    const Index count = losses.size();
+    CHECK(same_bits(gradient, whole.gradient.middleRows(first, count)));
+    CHECK(same_bits(losses, whole.losses.segment(first, count)));
+    CHECK(same_bits(log_z, whole.log_z.segment(first, count)));
+    CHECK(argmax == whole.argmax.segment(first, count));
+    for (Index i = 0; i < count; ++i)
+      CHECK(correct[static_cast<std::size_t>(i)] == whole.correct[static_cast<std::size_t>(first + i)]);
+  }
+};
+
 /// What each function gives for rows of x.
 template <class T, class Matrix>
 struct results {
@@ -85,6 +122,17 @@ void check(Index n, double sigma, double mean) {
   std::vector<Index> targets;
   for (Index i = 0; i < x.rows(); ++i) targets.push_back(i == 9 ? -100 : i * i % n);
   const results<T, matrix<T>> expected(x, targets);
+  const matrix<T> t = logz::softmax(matrix<T>(matrix<T>::Random(x.rows(), n)).rowwise());
+  struct spread {
+    bool weighted;
+    T smoothing;
+  };
+  const spread spreads[] = {{false, T(0)}, {false, T(0.125)}, {true, T(0)}, {true, T(0.125)}};
+  std::vector<spread_results<T>> of_classes, of_probabilities;
+  for (const spread& s : spreads) {
+    of_classes.emplace_back(x, targets, s.weighted, s.smoothing);
+    of_probabilities.emplace_back(x, t, s.weighted, s.smoothing);
+  }
   for (const Index slices : {1, 2, 3, 4, 5, 8, 9, 17}) {
     CAPTURE(slices);
     for (Index first = 3; first <= x.rows() - slices; first += 9) {
@@ -110,6 +158,25 @@ void check(Index n, double sigma, double mean) {
       // Rows apart, which panels copy first; and rows one after the other, which narrow ones take as they are. A
       // single long slice of those is another layout.
       check_all(results<T, std::decay_t<decltype(part)>>(part, of_part));
+      for (std::size_t k = 0; k < of_classes.size(); ++k) {
+        CAPTURE(k);
+        const auto [weighted, smoothing] = spreads[k];
+        const auto probable = t.middleRows(first, slices);
+        const matrix<T> dense = part, dense_probable = probable;
+        const auto by_classes = [&](const auto& of) {
+          spread_results<T>(of, of_part, weighted, smoothing).check_part(of_classes[k], first);
+        };
+        const auto by_probabilities = [&](const auto& of, const auto& with) {
+          spread_results<T>(of, with, weighted, smoothing).check_part(of_probabilities[k], first);
+        };
+        by_classes(part);
+        by_probabilities(part, probable);
+        by_probabilities(part, dense_probable);
+        if (slices == 1 && n > 31) continue;
+        by_classes(dense);
+        by_probabilities(dense, dense_probable);
+        by_probabilities(dense, probable);
+      }
       if (slices == 1 && n > 31) continue;
       matrix<T> dense = part;
       check_all(results<T, matrix<T>>(dense, of_part));

@@ -3,7 +3,9 @@
 // What a loss is asked for: targets and options, checked, and the factors they make.
 #pragma once
 
+#include <array>
 #include <string>
+#include <type_traits>
 
 #include "../loss_options.hpp"
 #include "loss_terms.hpp"
@@ -12,12 +14,14 @@
 LOGZ_NAMESPACE_BEGIN
 namespace detail {
 
-/// Probability targets, beside logits of the same shape: read while the gradient is written, so never in place.
+/// Probability targets, beside logits of the same shape: read while the gradient is written, so never in place, nor
+/// evaluated there.
 template <class P, class CutInto>
 class probability_argument : public argument<P, CutInto> {
  public:
   using argument<P, CutInto>::argument;
   static constexpr bool is_plain = false;
+  static constexpr bool lazy_slices = false;
 
   template <class Dst, class DstCut>
   sharing sharing_with(const slice_shape& shape, Dst& dst, DstCut cut) const {
@@ -95,10 +99,8 @@ class loss_problem {
       raise<std::invalid_argument>(std::string("logz::") + function + ": label_smoothing is " +
                                    number_text(options.label_smoothing) + ", not from 0 to 1");
     }
-    compensated_sum<C> sum;
-    for (Index l = 0; l < classes && uses_weights(); ++l) sum.add(static_cast<C>(options.weight[l]));
     divisor_ = is_mean() ? find_divisor() : C(1);
-    weight_sum_ = uses_weights() ? sum.value() : C(static_cast<double>(classes));
+    weight_sum_ = spreads() && uses_weights() ? sum_of_weights() : C(static_cast<double>(classes));
   }
 
   const Targets& targets() const { return targets_; }
@@ -157,6 +159,41 @@ class loss_problem {
   }
 
  private:
+  /// Every class has a share.
+  bool spreads() const { return !are_indices || !(options().label_smoothing == Loss(0)); }
+  /// In four chains; where C has no digits to spare, without a rounding error.
+  C sum_of_weights() const {
+    const auto& weight = options().weight;
+    const Index n = weight.size();
+    compensated_sum<C> sum;
+    if constexpr (std::is_floating_point_v<C> && !keeps_rest<S, C>) {
+      std::array<C, 4> chain{};
+      Index l = 0;
+      for (; l + 4 <= n; l += 4) {
+        chain[0] += static_cast<C>(weight[l]);
+        chain[1] += static_cast<C>(weight[l + 1]);
+        chain[2] += static_cast<C>(weight[l + 2]);
+        chain[3] += static_cast<C>(weight[l + 3]);
+      }
+      for (; l < n; ++l) chain[0] += static_cast<C>(weight[l]);
+      for (const C& part : chain) sum.add(part);
+    } else {
+      std::array<compensated_sum<C>, 4> chain{};
+      Index l = 0;
+      for (; l + 4 <= n; l += 4) {
+        chain[0].add(static_cast<C>(weight[l]));
+        chain[1].add(static_cast<C>(weight[l + 1]));
+        chain[2].add(static_cast<C>(weight[l + 2]));
+        chain[3].add(static_cast<C>(weight[l + 3]));
+      }
+      for (; l < n; ++l) chain[0].add(static_cast<C>(weight[l]));
+      for (const compensated_sum<C>& part : chain) {
+        sum.add(part.high());
+        if (!is_nan(part.low())) sum.add(part.low());
+      }
+    }
+    return sum.value();
+  }
   bool is_mean() const { return options().reduction == reduction::mean; }
   /// What the mean divides by: the sum of the weights of the targets, or the samples that are not ignored.
   C find_divisor() const {

@@ -19,6 +19,8 @@
 #include "transpose-inl.hpp"
 #include "pack-inl.hpp"
 #include "write_panel-inl.hpp"
+#include "narrow_rows-inl.hpp"
+#include "narrow_shares-inl.hpp"
 #include "narrow-inl.hpp"
 #include "short_slice-inl.hpp"
 #include "columns-inl.hpp"

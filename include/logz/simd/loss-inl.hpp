@@ -16,6 +16,8 @@ struct loss_group {
   alignas(64) double distances_rest[Count];
   alignas(64) double shares[Count];  // W
   alignas(64) double shares_rest[Count];
+  alignas(64) double probable_distances[Count];  // on the way, of the part of the probabilities
+  alignas(64) double probable_rest[Count];
   alignas(64) double loss[Count];
   alignas(64) double log_z[Count];
   alignas(64) double slope[Count];  // the gradient at the target

@@ -52,8 +52,6 @@ void read_targets(panel<S, Op>& p) {
       p.ignores |= terms.ignored(sample);
     }
   }
-  if (terms.has_shares()) start_shares(p.lg, terms, p.lanes);
-  for (ptrdiff_t i = 0; i < p.lanes && terms.argmax != nullptr; ++i) p.lg.argmax[i] = no_position<S>;
 }
 
 /// The first row of each lane that has its maximum joins what was found before.
@@ -79,6 +77,13 @@ LOGZ_INLINE probability_rows<S> probabilities_at(const panel<S, Op>& p, ptrdiff_
   return {t + p.first + start * terms.probability_length, terms.probability_length, false};
 }
 
+/// Nothing has been inspected, or what has been counts no more: the sums begin again where a reference was not one.
+template <class S, forward_op Op>
+void start_inspection(panel<S, Op>& p) {
+  const loss_terms<S>& terms = *p.call().loss;
+  if (terms.has_shares()) start_shares(p.lg, p.lanes);
+  for (ptrdiff_t i = 0; i < p.lanes && terms.argmax != nullptr; ++i) p.lg.argmax[i] = no_position<S>;
+}
 /// What only the numbers of a block tell, once the maxima are known; they are in z.top.
 template <class S, forward_op Op>
 void inspect_columns(panel<S, Op>& p, const window& at) {
@@ -104,6 +109,7 @@ void inspect_columns(panel<S, Op>& p, const window& at) {
 template <class S, forward_op Op>
 void inspect_blocks(panel<S, Op>& p, bool prepared) {
   if (!p.call().loss->has_shares() && p.call().loss->argmax == nullptr) return;
+  start_inspection(p);
   for (ptrdiff_t start = 0; start < p.call().length; start += p.block) {
     const window at = block_at(p, start);
     if (p.block < p.call().length) {
@@ -118,17 +124,12 @@ template <class S, forward_op Op>
 LOGZ_INLINE bool sets_targets(const panel<S, Op>& p) {
   return p.call().loss->target != nullptr && p.call().length <= target_rows;
 }
-/// What leaves the gradient beside the exps.
 template <class S, forward_op Op>
 void set_slopes(panel<S, Op>& p) {
   const loss_terms<S>& terms = *p.call().loss;
-  const double common = terms.has_shares() ? terms.scaled_spread : 0.0;
-  for (ptrdiff_t i = 0; i < p.lanes; i += width<double>) {
-    const vec<double> above = terms.upstream == nullptr ? all(1.0) : load(p.lg.above + i);
-    store_double(p.lg.probable + i, terms.scaled_hit * above);
-    store_double(p.lg.common + i, common * above);
+  set_slopes(p.lg, terms, p.lanes);
+  for (ptrdiff_t i = 0; i < p.lanes; i += width<double>)
     store_double(p.lg.at_target + i, load(p.lg.slope + i));
-  }
   if (!sets_targets(p) || terms.spread == 0) return;
   for (ptrdiff_t i = 0; i < p.lanes; ++i) {
     if (p.lg.row[i] != no_position<S>)

@@ -117,6 +117,7 @@ void sum_blocks(panel<S, Op>& p, bool packed, bool prepared, bool tracked) {
   for (ptrdiff_t i = 0; i < p.lanes; i += width<S>) begin(p.z[i / width<S>]);
   if constexpr (is_loss<Op>) {
     p.tops_known = !tracked && keeps_exps(summed<Op>);
+    if (p.tops_known) start_inspection(p);
     for (ptrdiff_t i = 0; i < p.lanes && p.tops_known; i += width<S>)
       p.z[i / width<S>].top = load(p.g.reference + i) - p.z[i / width<S>].shift;
   }
@@ -250,6 +251,7 @@ void one_panel(panel<S, Op>& p, bool streams) {
   const bool prepared = find_partitions<S, Op>(p);
   if constexpr (is_loss<Op>) {
     if (!p.tops_known) inspect_blocks(p, prepared);
+    if (call.loss->has_shares()) join_shares(p.lg, *call.loss, p.lanes);
   }
   for (ptrdiff_t i = 0; i < p.lanes; i += w) {
     const auto& z = p.z[i / w];
@@ -294,13 +296,10 @@ void one_panel(panel<S, Op>& p, bool streams) {
   }
 }
 
-/// Whether that many slices make a narrow panel. Losses that spread over the classes, and the largest class, are a
-/// panel's.
+/// Whether that many slices make a narrow panel.
 template <class S, forward_op Op>
 LOGZ_INLINE bool is_narrow(const forward_call<S>& call, ptrdiff_t slices) {
-  if (slices > width<S> / 2 || (slices > 1 && call.x_slice != 1)) return false;
-  if constexpr (is_loss<Op>) return !call.loss->has_shares() && call.loss->argmax == nullptr;
-  return true;
+  return slices <= width<S> / 2 && (slices == 1 || call.x_slice == 1);
 }
 
 /// Panels as wide as scratch allows, in whole cache lines: a wide one has more to do at a time. Longer slices than

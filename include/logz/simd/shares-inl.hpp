@@ -28,8 +28,10 @@ LOGZ_INLINE void add_products(lane_sum<double>& sum, vec<double> da, vec<double>
                               vec<double> ub) {
   const vec<double> a = opaque_vector(ua * da), b = opaque_vector(ub * db);
   // Not finite: neither is the sum, and its low part is not looked at.
-  sum.low += error_of_finite(ua, da, a) + error_of_finite(ub, db, b);
-  add_both(sum, a, b);
+  vec<double> rest = error_of_finite(ua, da, a) + error_of_finite(ub, db, b);
+  const vec<double> both = two_sum<vec<double>>(a, b, rest);
+  sum.low += rest;
+  add_exactly(sum, both);
 }
 /// The same of two rows with a share each.
 LOGZ_INLINE void add_weighted(lane_sum<float>& sum, vec<float> da, vec<float> db, float ua, float ub) {
@@ -121,14 +123,12 @@ LOGZ_INLINE lane_sum<double> total_of_sum(lane_sum<double> sum) {
   join_lanes(sum);
   return sum;
 }
-/// The sums of the lanes from `At` on, a vector of doubles.
-template <ptrdiff_t At>
-LOGZ_INLINE lane_sum<double> totals_from(const lane_sum<float>& sum) {
-  return {At == 0 ? sum.first : sum.second, vec<double>{}};
+/// The sums of a vector of slices, as a group holds them.
+LOGZ_INLINE void load_totals(lane_sum<float>& sum, const double* total, const double*) {
+  sum = {load(total), load(total + width<double>), vec<float>{}};
 }
-template <ptrdiff_t At>
-LOGZ_INLINE lane_sum<double> totals_from(const lane_sum<double>& sum) {
-  return sum;
+LOGZ_INLINE void load_totals(lane_sum<double>& sum, const double* total, const double* rest) {
+  sum = {load(total), load(rest)};
 }
 
 /// Probabilities that count: none where label smoothing takes all.
@@ -161,14 +161,6 @@ LOGZ_INLINE lane_sum<double> sum_with_part(const lane_sum<double>& sum, const pa
     return {next, sum.low + (finite ? rest : vec<double>{})};
   }
 }
-template <class S>
-LOGZ_INLINE void add_part(double* sum, double* rest, const part_factor& factor,
-                          const lane_sum<double>& total) {
-  const lane_sum<double> next = sum_with_part<S>({load(sum), load(rest)}, factor, total);
-  store(sum, next.high);
-  store(rest, next.low);
-}
-
 template <class S, bool Probable>
 LOGZ_INLINE void add_row_part(lane_sum<double>& distances, lane_sum<double>& shares,
                               const loss_terms<S>& terms, const S* x, const S* t, ptrdiff_t n, S top,
@@ -201,47 +193,73 @@ void find_row_shares(loss_group<S, Count>& lg, ptrdiff_t i, const loss_terms<S>&
 
 template <class S, bool Probable, int Count>
 LOGZ_INLINE void add_column_part(loss_group<S, Count>& lg, ptrdiff_t i, const S* w, const S* x,
-                                 ptrdiff_t x_row, const S* t, ptrdiff_t lanes, ptrdiff_t n, vec<S> top,
-                                 const part_factor& factor) {
-  constexpr ptrdiff_t half = width<S> - width<double>;  // 0 of doubles
+                                 ptrdiff_t x_row, const S* t, ptrdiff_t lanes, ptrdiff_t n, vec<S> top) {
+  double* const distances = (Probable ? lg.probable_distances : lg.distances) + i;
+  double* const rest = (Probable ? lg.probable_rest : lg.distances_rest) + i;
   share_sums<S> sums;
-  clear(sums.distances);
-  clear(sums.shares);
+  load_totals(sums.distances, distances, rest);
+  load_totals(sums.shares, lg.shares + i, lg.shares_rest + i);
   if (w == nullptr) {
     column_shares<S, Probable, false>(sums, x, x_row, t, w, n, lanes, top);
   } else {
     column_shares<S, Probable, true>(sums, x, x_row, t, w, n, lanes, top);
   }
-  add_part<S>(lg.distances + i, lg.distances_rest + i, factor, totals_from<0>(sums.distances));
-  if (Probable) add_part<S>(lg.shares + i, lg.shares_rest + i, factor, totals_from<0>(sums.shares));
-  if constexpr (half != 0) {
-    add_part<S>(lg.distances + i + half, lg.distances_rest + i + half, factor,
-                totals_from<half>(sums.distances));
-    if (Probable)
-      add_part<S>(lg.shares + i + half, lg.shares_rest + i + half, factor, totals_from<half>(sums.shares));
-  }
+  store_totals(sums.distances, distances, rest);
+  if (Probable) store_totals(sums.shares, lg.shares + i, lg.shares_rest + i);
 }
-/// The same for a vector of a panel's slices, added to what their blocks before have come to.
+/// A vector of a panel's slices: a block joins what those before have come to.
 template <class S, int Count>
 void add_column_shares(loss_group<S, Count>& lg, ptrdiff_t i, const loss_terms<S>& terms, const S* x,
                        ptrdiff_t x_row, const S* t, ptrdiff_t lanes, ptrdiff_t start, ptrdiff_t n,
                        vec<S> top) {
   const S* const w = terms.weight == nullptr ? nullptr : terms.weight + start;
-  if (t != nullptr) add_column_part<S, true>(lg, i, w, x, x_row, t, lanes, n, top, {terms.hit, 0});
-  if (plain_factor(terms).value != 0)
-    add_column_part<S, false>(lg, i, w, x, x_row, t, lanes, n, top, plain_factor(terms));
+  if (t != nullptr) add_column_part<S, true>(lg, i, w, x, x_row, t, lanes, n, top);
+  if (plain_factor(terms).value != 0) add_column_part<S, false>(lg, i, w, x, x_row, nullptr, lanes, n, top);
 }
-/// What the columns' shares start from: the part of W that is the same for all.
 template <class S, int Count>
-LOGZ_INLINE void start_shares(loss_group<S, Count>& lg, const loss_terms<S>& terms, ptrdiff_t lanes) {
-  const vec<double> none = {};
-  const lane_sum<double> shares =
-      sum_with_part<S>({none, none}, plain_factor(terms), {all(terms.weight_sum), none});
+LOGZ_INLINE void start_shares(loss_group<S, Count>& lg, ptrdiff_t lanes) {
   for (ptrdiff_t i = 0; i < lanes; i += width<double>) {
-    store(lg.distances + i, none);
-    store(lg.distances_rest + i, none);
-    store(lg.shares + i, shares.high);
-    store(lg.shares_rest + i, shares.low);
+    for (double* const of : {lg.distances, lg.distances_rest, lg.probable_distances, lg.probable_rest,
+                             lg.shares, lg.shares_rest})
+      store(of + i, vec<double>{});
+  }
+}
+/// Σ u (top - x) and W of Σ w (top - x), Σ w t (top - x) and Σ w t.
+template <class S>
+LOGZ_INLINE void join_parts(lane_sum<double>& distances, lane_sum<double>& shares, const loss_terms<S>& terms,
+                            const lane_sum<double>& of_weights, const lane_sum<double>& of_probabilities,
+                            const lane_sum<double>& probable_shares) {
+  const part_factor plain = plain_factor(terms), probable = {terms.hit, 0};
+  distances = shares = {vec<double>{}, vec<double>{}};
+  if (probabilities_of(terms) != nullptr) {
+    distances = sum_with_part<S>(distances, probable, of_probabilities);
+    shares = sum_with_part<S>(shares, probable, probable_shares);
+  }
+  if (plain.value != 0) {
+    distances = sum_with_part<S>(distances, plain, of_weights);
+    shares = sum_with_part<S>(shares, plain, {all(terms.weight_sum), vec<double>{}});
+  }
+}
+template <class S, int Count>
+void join_shares(loss_group<S, Count>& lg, const loss_terms<S>& terms, ptrdiff_t lanes) {
+  for (ptrdiff_t i = 0; i < lanes; i += width<double>) {
+    lane_sum<double> distances, shares;
+    join_parts<S>(distances, shares, terms, {load(lg.distances + i), load(lg.distances_rest + i)},
+                  {load(lg.probable_distances + i), load(lg.probable_rest + i)},
+                  {load(lg.shares + i), load(lg.shares_rest + i)});
+    store_totals(distances, lg.distances + i, lg.distances_rest + i);
+    store_totals(shares, lg.shares + i, lg.shares_rest + i);
+  }
+}
+
+/// What leaves the gradient beside the exps, of each slice of a group.
+template <class S, int Count>
+LOGZ_INLINE void set_slopes(loss_group<S, Count>& lg, const loss_terms<S>& terms, ptrdiff_t lanes) {
+  const double common = terms.has_shares() ? terms.scaled_spread : 0.0;
+  for (ptrdiff_t i = 0; i < lanes; i += width<double>) {
+    const vec<double> above = terms.upstream == nullptr ? all(1.0) : load(lg.above + i);
+    store_double(lg.probable + i, terms.scaled_hit * above);
+    store_double(lg.common + i, common * above);
   }
 }
 
