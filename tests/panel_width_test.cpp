@@ -36,14 +36,14 @@ matrix<T> logits(Index n, double sigma, double mean) {
 }
 
 template <class T>
-bool same_bits(T a, T b) {
+bool is_same_number(T a, T b) {
   return std::memcmp(&a, &b, sizeof(T)) == 0 || (a != a && b != b);
 }
 template <class A, class B>
 bool same_bits(const A& a, const B& b) {
   for (Index j = 0; j < a.cols(); ++j) {
     for (Index i = 0; i < a.rows(); ++i) {
-      if (!same_bits(a(i, j), b(i, j))) return false;
+      if (!is_same_number(a(i, j), b(i, j))) return false;
     }
   }
   return true;
@@ -73,6 +73,13 @@ struct spread_results {
     log_z = outputs.log_z;
     argmax = outputs.argmax.template cast<Index>();
     for (Index i = 0; i < x.rows(); ++i) correct.push_back(outputs.correct[i]);
+    if (x.rows() == 1 && x.cols() > 31) return;  // side by side it is another layout
+    // In place.
+    matrix<T> place = x;
+    logz::cross_entropy_with_grad(place.rowwise(), targets, place, options, outputs);
+    CHECK(same_bits(place, gradient));
+    CHECK(same_bits(outputs.log_z, log_z));
+    CHECK(outputs.argmax == argmax);
   }
 
   void check_part(const spread_results& whole, Index first) const {

@@ -137,16 +137,17 @@ LOGZ_INLINE vec<S> in_every_row(ptrdiff_t row, const S* a) {
   return load(lane);
 }
 
-/// The first row that has the maximum of slice i.
-template <class S, forward_op Op, int Count>
-void find_argmax(const narrow_panel<S, Op>& panel, loss_group<S, Count>& lg, ptrdiff_t i, S top) {
-  alignas(64) typename lanes<S>::bit of_lanes[width<S>];
-  store(reinterpret_cast<S*>(of_lanes), vec<S>(panel.shares.argmax));
-  lg.argmax[i] = no_position<S>;
-  for (ptrdiff_t k = i; k < width<S>; k += panel.row)
-    lg.argmax[i] = of_lanes[k] < lg.argmax[i] ? of_lanes[k] : lg.argmax[i];
-  const S* const slice = panel.call.x + (panel.first + at_most(i, panel.slices - 1)) * panel.call.x_slice;
-  lg.has_nan[i] = !is_finite(top) && has_nan(slice, panel.call.length, panel.call.x_length);
+/// The first row of each slice that has its maximum.
+template <class S, int Count>
+void find_argmax(const narrow_shares<S>& shares, ptrdiff_t row, loss_group<S, Count>& lg) {
+  typedef typename lanes<S>::bit bit;
+  alignas(64) bit of_lanes[width<S>];
+  store(reinterpret_cast<S*>(of_lanes), vec<S>(shares.argmax));
+  for (ptrdiff_t i = 0; i < row; ++i) {
+    bit first = no_position<S>;
+    for (ptrdiff_t k = i; k < width<S>; k += row) first = of_lanes[k] < first ? of_lanes[k] : first;
+    lg.argmax[i] = first;
+  }
 }
 
 template <class S, forward_op Op>
@@ -185,6 +186,13 @@ void narrow(const forward_call<S>& call, ptrdiff_t first, ptrdiff_t slices) {
   // Exps stay in the result, or in scratch, or have to be computed once more.
   const bool in_result = keeps_exps(which) && panel.dense_out() && !call.in_memory;
   const bool remade = keeps_exps(which) && !in_result && call.length > panel.block;
+  if constexpr (is_loss<Op>) {
+    // Before exps may take the place of x.
+    for (ptrdiff_t i = 0; i < slices && call.loss->argmax != nullptr; ++i) {
+      const S* const slice = call.x + (first + i) * call.x_slice;
+      lg.has_nan[i] = !is_finite(S(tops[i])) && has_nan(slice, call.length, call.x_length);
+    }
+  }
   panel.sum_blocks(tops, prepared, in_result ? panel.out_at(0) : nullptr);
 
   const vec<S> top = tops - z.shift;
@@ -198,7 +206,7 @@ void narrow(const forward_call<S>& call, ptrdiff_t first, ptrdiff_t slices) {
       store_shares(panel.shares, lg);
       join_shares(lg, *call.loss, row);
     }
-    for (ptrdiff_t i = 0; i < row && call.loss->argmax != nullptr; ++i) find_argmax(panel, lg, i, S(top[i]));
+    if (call.loss->argmax != nullptr) find_argmax(panel.shares, row, lg);
     finish_losses<S, which == terms::kept>(g, lg, *call.loss, row);
     store_losses(g, lg, *call.loss, first, shape_for<S>(slices), true);
   } else {
