@@ -141,6 +141,11 @@ LOGZ_INLINE vec<double> widen(const float* p) {
 #endif
 }
 
+/// The first n of them, and 0.
+LOGZ_INLINE vec<double> widen_first(const float* p, ptrdiff_t n) {
+  return first_half(load_first(p, n, vec<float>{}));
+}
+
 /// The next `width<double>` floats from p on become v rounded.
 LOGZ_INLINE void narrow(float* p, vec<double> v) {
 #if LOGZ_GCC_BUILTINS

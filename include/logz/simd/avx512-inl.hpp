@@ -172,6 +172,17 @@ LOGZ_INLINE vec<double> widen(const float* p) {
 #endif
 }
 
+/// The first n of them, and 0.
+LOGZ_INLINE vec<double> widen_first(const float* p, ptrdiff_t n) {
+#if LOGZ_GCC_BUILTINS
+  typedef float half __attribute__((vector_size(32)));
+  const half part = __builtin_ia32_loadups256_mask(p, half{}, static_cast<unsigned char>((1u << n) - 1));
+  return __builtin_ia32_cvtps2pd512_mask(part, vec<double>{}, static_cast<unsigned char>(-1), 4);
+#else
+  return _mm512_cvtps_pd(_mm256_maskz_loadu_ps(static_cast<__mmask8>((1u << n) - 1), p));
+#endif
+}
+
 /// The next `width<double>` floats from p on become v rounded.
 LOGZ_INLINE void narrow(float* p, vec<double> v) {
 #if LOGZ_GCC_BUILTINS

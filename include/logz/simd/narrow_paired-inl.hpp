@@ -104,7 +104,7 @@ LOGZ_INLINE void paired_in_registers(const S* g, const S* y, S* out, ptrdiff_t n
   clear(total);
   LOGZ_UNROLL for (int i = 0; i < 2 * Pairs; i += 2)
       take_products<S, Op, 1>(total, gs[i], gs[i + 1], ys[i], ys[i + 1], ((n + 1) >> 1) - i / 2 * w);
-  const paired_coefficients<S> with = coefficients_of<S, Op>(paired_call<S>{}, all(first_sum(total)));
+  const paired_coefficients<S> with = coefficients_of_row<S, Op>(paired_call<S>{}, first_sum(total));
   LOGZ_UNROLL for (int i = 0; i < 2 * Pairs; ++i)
       store_up_to(out + i * w, n - i * w, paired_map<S, Op>(gs[i], ys[i], with));
 }

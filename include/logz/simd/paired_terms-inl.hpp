@@ -118,6 +118,23 @@ LOGZ_INLINE void add_pair(lane_sum<double>& s, const double* ga, const double* g
   add_pair<Op>(s, load(ga), load(gb), load(ya), load(yb));
 }
 
+/// The last n < 2 vectors of a row. Floats whose products are summed: half a vector at a time, as they are widened.
+template <paired_op Op, class S>
+LOGZ_INLINE void add_last(lane_sum<S>& s, const S* g, const S* y, ptrdiff_t n) {
+  constexpr ptrdiff_t w = width<S>;
+  constexpr vec<S> none = {};
+  if constexpr (sizeof(S) == 4 && has_fma && !sums_exps<Op> && Op != paired_op::divergence) {
+    constexpr ptrdiff_t half = width<double>;
+    const vec<double> nothing = {};
+    ptrdiff_t l = 0;
+    for (; l + half <= n; l += half) add_pair<Op>(s.first, widen(g + l), nothing, widen(y + l), nothing);
+    if (l < n) add_pair<Op>(s.second, widen_first(g + l, n - l), nothing, widen_first(y + l, n - l), nothing);
+  } else {
+    add_pair<Op>(s, load_up_to(g, n, none), load_up_to(g + w, n - w, none), load_up_to(y, n, none),
+                 load_up_to(y + w, n - w, none));
+  }
+}
+
 LOGZ_INLINE void merge(lane_sum<float>& s, const lane_sum<float>& other) {
   s.first += other.first;
   s.second += other.second;
