@@ -109,15 +109,28 @@ __attribute__((noinline)) void row_sum(partition<S>& z, const S* x, ptrdiff_t n,
   const vec<S> floor = z.floor;
   lane_sum<S> sum = z.sum;
   vec<S> top = z.top, aside = z.aside;
-  ptrdiff_t l = 0;
-  for (; l + 2 * w <= n; l += 2 * w) {
-    vec<S> a = load(x + l), b = load(x + l + w);
+  const vec<S> least = all(-std::numeric_limits<S>::infinity());
+  for (ptrdiff_t l = 0; l < n; l += 2 * w) {
+    const bool whole = l + 2 * w <= n;
+    vec<S> a, b;
+    if (whole) {
+      a = load(x + l);
+      b = load(x + l + w);
+    } else {  // filled up: -∞ adds nothing
+      a = load_up_to(x + l, n - l, least);
+      b = load_up_to(x + l + w, n - l - w, least);
+    }
     prefetch<S>(x + l + ahead);
     if constexpr (Tracks) top = larger<vec<S>>(b, larger<vec<S>>(a, top));
     take<S, Which>(sum, top, aside, exponent, floor, a, b);
     if constexpr (keeps_exps(Which)) {
-      store(out + l, a);
-      store(out + l + w, b);
+      if (whole) {
+        store(out + l, a);
+        store(out + l + w, b);
+      } else {
+        store_up_to(out + l, n - l, a);
+        store_up_to(out + l + w, n - l - w, b);
+      }
     } else {
       if (out != nullptr) prefetch_result<S>(out + l);
       if ((l + 2 * w) % (flush_step * w) == 0) flush(sum);
@@ -127,18 +140,6 @@ __attribute__((noinline)) void row_sum(partition<S>& z, const S* x, ptrdiff_t n,
   z.sum = sum;
   z.top = top;
   z.aside = aside;
-  if (l < n) {
-    // What is left, filled up: -∞ adds nothing.
-    alignas(64) S tail[2 * w];
-    const vec<S> least = all(-std::numeric_limits<S>::infinity());
-    store(tail, load_up_to(x + l, n - l, least));
-    store(tail + w, load_up_to(x + l + w, n - l - w, least));
-    row_sum<S, Which, Tracks>(z, tail, 2 * w, keeps_exps(Which) ? tail : nullptr);
-    if constexpr (keeps_exps(Which)) {
-      store_up_to(out + l, n - l, load(tail));
-      store_up_to(out + l + w, n - l - w, load(tail + w));
-    }
-  }
 }
 
 template <class S, std::size_t... I>

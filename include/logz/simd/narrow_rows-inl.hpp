@@ -140,31 +140,32 @@ __attribute__((noinline)) void sum_narrow(narrow_partition<S>& p, const S* x, pt
   const vec<S> exponent = p.z.exponent, floor = p.z.floor;
   narrow_sum<S> sum = p.sum;
   vec<S> tops = Which == terms::kept ? p.z.aside : p.z.top;
-  ptrdiff_t l = 0;
-  for (; l + chunk <= n; l += chunk) {
-    vec<S> a = load(x + l), b = load(x + l + w);
+  const vec<S> least = all(-std::numeric_limits<S>::infinity());
+  for (ptrdiff_t l = 0; l < n; l += chunk) {
+    const bool whole = l + chunk <= n;
+    vec<S> a, b;
+    if (whole) {
+      a = load(x + l);
+      b = load(x + l + w);
+    } else {  // filled up: -∞ adds nothing
+      a = load_up_to(x + l, n - l, least);
+      b = load_up_to(x + l + w, n - l - w, least);
+    }
     take_rows<S, Which, Row>(sum, tops, exponent, floor, a, b, pairs);
     if constexpr (keeps_exps(Which)) {
-      store(out + l, a);
-      store(out + l + w, b);
+      if (whole) {
+        store(out + l, a);
+        store(out + l + w, b);
+      } else {
+        store_up_to(out + l, n - l, a);
+        store_up_to(out + l + w, n - l - w, b);
+      }
     } else if ((l + chunk) % (flush_step * Row) == 0) {
       flush(sum);
     }
   }
   p.sum = sum;
   (Which == terms::kept ? p.z.aside : p.z.top) = tops;
-  if (l < n) {
-    // What is left, filled up: -∞ adds nothing.
-    alignas(64) S tail[chunk];
-    const vec<S> least = all(-std::numeric_limits<S>::infinity());
-    store(tail, load_up_to(x + l, n - l, least));
-    store(tail + w, load_up_to(x + l + w, n - l - w, least));
-    sum_narrow<S, Which, Row>(p, tail, chunk, tail);
-    if constexpr (keeps_exps(Which)) {
-      store_up_to(out + l, n - l, load(tail));
-      store_up_to(out + l + w, n - l - w, load(tail + w));
-    }
-  }
 }
 
 /// The same for rows of `row` numbers, a power of two.
