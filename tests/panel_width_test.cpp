@@ -167,14 +167,14 @@ void check(Index n, double sigma, double mean) {
       check_all(results<T, std::decay_t<decltype(part)>>(part, of_part));
       for (std::size_t k = 0; k < of_classes.size(); ++k) {
         CAPTURE(k);
-        const auto [weighted, smoothing] = spreads[k];
+        const spread& how = spreads[k];
         const auto probable = t.middleRows(first, slices);
         const matrix<T> dense = part, dense_probable = probable;
         const auto by_classes = [&](const auto& of) {
-          spread_results<T>(of, of_part, weighted, smoothing).check_part(of_classes[k], first);
+          spread_results<T>(of, of_part, how.weighted, how.smoothing).check_part(of_classes[k], first);
         };
         const auto by_probabilities = [&](const auto& of, const auto& with) {
-          spread_results<T>(of, with, weighted, smoothing).check_part(of_probabilities[k], first);
+          spread_results<T>(of, with, how.weighted, how.smoothing).check_part(of_probabilities[k], first);
         };
         by_classes(part);
         by_probabilities(part, probable);
