@@ -40,46 +40,43 @@ LOGZ_INLINE void store_shares(const narrow_shares<S>& sums, loss_group<S, Count>
   store_totals(as_lanes(sums.shares), lg.shares, lg.shares_rest);
 }
 
-/// Adds u (top - x) of two vectors of rows, and u to the shares where they are wanted.
+/// Adds u (top - x) of n numbers at x, and u where `shares` are wanted; u = t · w, t and the rows' w being 1 where they are
+/// null. What is filled up is at the maximum, where the distance is 0.
 template <class S, ptrdiff_t Row>
-LOGZ_INLINE void add_products_of_rows(narrow_sum<S>& distances, narrow_sum<S>* shares, vec<S> top, vec<S> xa,
-                                      vec<S> xb, vec<S> ua, vec<S> ub, ptrdiff_t count) {
-  split_pairs<S, std::size_t(Row)>(ua, ub, every_lane<S>{});
-  lane_sum<S> pairs;
-  clear(pairs);
-  add_products(pairs, distance<S>(top, xa, ua), distance<S>(top, xb, ub), ua, ub);
-  add_pairs<S, terms::all, Row>(distances, pairs, count);
-  if (shares == nullptr) return;
-  clear(pairs);
-  add_both(pairs, ua, ub);
-  add_pairs<S, terms::all, Row>(*shares, pairs, count);
-}
-/// Two vectors of rows, a and b, the first number of which is number l of the n at x and t; `w`: the first row's weight. What
-/// is not there is at the maximum, where the distance is 0.
-template <class S, ptrdiff_t Row>
-LOGZ_INLINE void inspect_pair(narrow_shares<S>& sums, const loss_terms<S>& terms, vec<S> a, vec<S> b,
-                              vec<S> top, const S* t, const S* w, ptrdiff_t l, ptrdiff_t n) {
+__attribute__((noinline)) void add_distances(narrow_sum<S>& distances, narrow_sum<S>* shares, const S* x,
+                                             const S* t, const S* w, ptrdiff_t n, vec<S> top) {
   constexpr std::size_t row = Row;
   constexpr ptrdiff_t v = width<S>;
-  const ptrdiff_t left = n - l, count = (left / Row + 1) / 2;
   const vec<S> one = all(S(1)), none = {};
-  split_pairs<S, row>(a, b, every_lane<S>{});
-  vec<S> wa = one, wb = one;
-  if (w != nullptr) {
-    wa = spread_over_rows<S, row>(w + l / Row, left / Row, every_lane<S>{});
-    wb = spread_over_rows<S, row>(w + (l + v) / Row, (left - v) / Row, every_lane<S>{});
+  narrow_sum<S> sum = distances;
+  for (ptrdiff_t l = 0; l < n; l += 2 * v) {
+    const ptrdiff_t left = n - l, count = (left / Row + 1) / 2;
+    vec<S> a = load_up_to(x + l, left, top), b = load_up_to(x + l + v, left - v, top);
+    split_pairs<S, row>(a, b, every_lane<S>{});
+    lane_sum<S> pairs;
+    clear(pairs);
+    if (t == nullptr && w == nullptr) {
+      add_rounded(pairs, opaque_vector(top - a), opaque_vector(top - b));
+      add_pairs<S, terms::all, Row>(sum, pairs, count);
+      continue;
+    }
+    vec<S> ua = t == nullptr ? one : load_up_to(t + l, left, none),
+           ub = t == nullptr ? one : load_up_to(t + l + v, left - v, none);
+    if (w != nullptr) {
+      const vec<S> wa = spread_over_rows<S, row>(w + l / Row, left / Row, every_lane<S>{});
+      const vec<S> wb = spread_over_rows<S, row>(w + (l + v) / Row, (left - v) / Row, every_lane<S>{});
+      ua = wa == 0 ? none : ua * wa;
+      ub = wb == 0 ? none : ub * wb;
+    }
+    split_pairs<S, row>(ua, ub, every_lane<S>{});
+    add_products(pairs, distance<S>(top, a, ua), distance<S>(top, b, ub), ua, ub);
+    add_pairs<S, terms::all, Row>(sum, pairs, count);
+    if (shares == nullptr) continue;
+    clear(pairs);
+    add_both(pairs, ua, ub);
+    add_pairs<S, terms::all, Row>(*shares, pairs, count);
   }
-  if (t != nullptr) {
-    const vec<S> ta = load_up_to(t + l, left, none), tb = load_up_to(t + l + v, left - v, none);
-    add_products_of_rows<S, Row>(sums.probable_distances, &sums.shares, top, a, b, wa == 0 ? none : ta * wa,
-                                 wb == 0 ? none : tb * wb, count);
-  }
-  if (plain_factor(terms).value == 0) return;
-  if (w != nullptr) return add_products_of_rows<S, Row>(sums.distances, nullptr, top, a, b, wa, wb, count);
-  lane_sum<S> pairs;
-  clear(pairs);
-  add_rounded(pairs, opaque_vector(top - a), opaque_vector(top - b));
-  add_pairs<S, terms::all, Row>(sums.distances, pairs, count);
+  distances = sum;
 }
 
 /// n numbers at x, the rows from `start` on, and their probabilities.
@@ -89,10 +86,9 @@ __attribute__((noinline)) void inspect_rows(narrow_shares<S>& sums, const loss_t
   typedef typename lanes<S>::bit bit;
   constexpr ptrdiff_t w = width<S>;
   const S* const weight = terms.weight == nullptr ? nullptr : terms.weight + start;
-  for (ptrdiff_t l = 0; l < n && terms.has_shares(); l += 2 * w) {
-    inspect_pair<S, Row>(sums, terms, load_up_to(x + l, n - l, top), load_up_to(x + l + w, n - l - w, top),
-                         top, t, weight, l, n);
-  }
+  if (t != nullptr) add_distances<S, Row>(sums.probable_distances, &sums.shares, x, t, weight, n, top);
+  if (terms.has_shares() && plain_factor(terms).value != 0)
+    add_distances<S, Row>(sums.distances, nullptr, x, nullptr, weight, n, top);
   if (terms.argmax == nullptr) return;
   const bits<S> none = bits<S>{} + no_position<S>;
   bits<S> here = row_numbers<S, std::size_t(Row)>(every_lane<S>{}) + bit(start), found = sums.argmax;
