@@ -20,15 +20,16 @@ using matrix = Eigen::Matrix<T, Eigen::Dynamic, Eigen::Dynamic, Order>;
 template <class T>
 using vector = Eigen::Matrix<T, Eigen::Dynamic, 1>;
 
-/// In the operands' own storage order the kernel is the same and so is every bit; in the other one it may be another
-/// kernel, and the operands are of the order of 1: nothing is off by 64 of their ulps but what is wrong altogether.
+/// In the operands' own storage order the kernel is the same and so is every bit. In the other one it may be another: each
+/// of the two is within 6 ulp of its largest term, for which the largest weight, 2, stands.
 template <class A, class B>
 bool agree(const A& a, const B& b) {
   using T = typename A::Scalar;
+  constexpr T bound = 6, largest_term = 2;
   if constexpr (static_cast<bool>(A::IsRowMajor) == static_cast<bool>(B::IsRowMajor)) {
     return std::memcmp(a.data(), b.data(), static_cast<std::size_t>(a.size()) * sizeof(T)) == 0;
   } else {
-    return ((a - b).cwiseAbs().array() <= 64 * std::numeric_limits<T>::epsilon()).all();
+    return ((a - b).cwiseAbs().array() <= largest_term * 2 * bound * std::numeric_limits<T>::epsilon()).all();
   }
 }
 

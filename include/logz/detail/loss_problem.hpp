@@ -161,37 +161,30 @@ class loss_problem {
  private:
   /// Every class has a share.
   bool spreads() const { return !are_indices || !(options().label_smoothing == Loss(0)); }
-  /// In four chains; where C has no digits to spare, without a rounding error.
+  /// Adds to a sum that keeps what it loses, where C has no digits to spare over S.
+  static void add_weight(compensated_sum<C>& sum, const C& weight) { sum.add(weight); }
+  static void add_weight(C& sum, const C& weight) { sum += weight; }
+  static void join(compensated_sum<C>& sum, const C& part) { sum.add(part); }
+  static void join(compensated_sum<C>& sum, const compensated_sum<C>& part) {
+    sum.add(part.high());
+    if (!is_nan(part.low())) sum.add(part.low());
+  }
+  /// In four chains: one would take the time of its additions' latency.
   C sum_of_weights() const {
+    constexpr bool has_digits = std::is_floating_point_v<C> && !keeps_rest<S, C>;
+    using Chain = std::conditional_t<has_digits, C, compensated_sum<C>>;
     const auto& weight = options().weight;
-    const Index n = weight.size();
-    compensated_sum<C> sum;
-    if constexpr (std::is_floating_point_v<C> && !keeps_rest<S, C>) {
-      std::array<C, 4> chain{};
-      Index l = 0;
-      for (; l + 4 <= n; l += 4) {
-        chain[0] += static_cast<C>(weight[l]);
-        chain[1] += static_cast<C>(weight[l + 1]);
-        chain[2] += static_cast<C>(weight[l + 2]);
-        chain[3] += static_cast<C>(weight[l + 3]);
-      }
-      for (; l < n; ++l) chain[0] += static_cast<C>(weight[l]);
-      for (const C& part : chain) sum.add(part);
-    } else {
-      std::array<compensated_sum<C>, 4> chain{};
-      Index l = 0;
-      for (; l + 4 <= n; l += 4) {
-        chain[0].add(static_cast<C>(weight[l]));
-        chain[1].add(static_cast<C>(weight[l + 1]));
-        chain[2].add(static_cast<C>(weight[l + 2]));
-        chain[3].add(static_cast<C>(weight[l + 3]));
-      }
-      for (; l < n; ++l) chain[0].add(static_cast<C>(weight[l]));
-      for (const compensated_sum<C>& part : chain) {
-        sum.add(part.high());
-        if (!is_nan(part.low())) sum.add(part.low());
-      }
+    std::array<Chain, 4> chain{};
+    Index l = 0;
+    for (; l + 4 <= weight.size(); l += 4) {
+      add_weight(chain[0], static_cast<C>(weight[l]));
+      add_weight(chain[1], static_cast<C>(weight[l + 1]));
+      add_weight(chain[2], static_cast<C>(weight[l + 2]));
+      add_weight(chain[3], static_cast<C>(weight[l + 3]));
     }
+    for (; l < weight.size(); ++l) add_weight(chain[0], static_cast<C>(weight[l]));
+    compensated_sum<C> sum;
+    for (const Chain& part : chain) join(sum, part);
     return sum.value();
   }
   bool is_mean() const { return options().reduction == reduction::mean; }

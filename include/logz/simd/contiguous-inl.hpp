@@ -16,6 +16,29 @@ LOGZ_INLINE void store_up_to(S* p, ptrdiff_t n, vec<S> v) {
     store_first(p, n, v);
   }
 }
+/// The next two vectors, where the first n numbers of them are there; one comparison for all but the last.
+template <class S>
+LOGZ_INLINE void load_pair(const S* p, ptrdiff_t n, vec<S> rest, vec<S>& a, vec<S>& b) {
+  constexpr ptrdiff_t w = width<S>;
+  if (n >= 2 * w) {
+    a = load(p);
+    b = load(p + w);
+  } else {
+    a = load_up_to(p, n, rest);
+    b = load_up_to(p + w, n - w, rest);
+  }
+}
+template <class S>
+LOGZ_INLINE void store_pair(S* p, ptrdiff_t n, vec<S> a, vec<S> b) {
+  constexpr ptrdiff_t w = width<S>;
+  if (n >= 2 * w) {
+    store(p, a);
+    store(p + w, b);
+  } else {
+    store_up_to(p, n, a);
+    store_up_to(p + w, n - w, b);
+  }
+}
 template <class S, bool Stream>
 LOGZ_INLINE void put(S* p, vec<S> v) {
   if constexpr (Stream) {
@@ -111,26 +134,13 @@ __attribute__((noinline)) void row_sum(partition<S>& z, const S* x, ptrdiff_t n,
   vec<S> top = z.top, aside = z.aside;
   const vec<S> least = all(-std::numeric_limits<S>::infinity());
   for (ptrdiff_t l = 0; l < n; l += 2 * w) {
-    const bool whole = l + 2 * w <= n;
     vec<S> a, b;
-    if (whole) {
-      a = load(x + l);
-      b = load(x + l + w);
-    } else {  // filled up: -∞ adds nothing
-      a = load_up_to(x + l, n - l, least);
-      b = load_up_to(x + l + w, n - l - w, least);
-    }
+    load_pair(x + l, n - l, least, a, b);  // filled up: -∞ adds nothing
     prefetch<S>(x + l + ahead);
     if constexpr (Tracks) top = larger<vec<S>>(b, larger<vec<S>>(a, top));
     take<S, Which>(sum, top, aside, exponent, floor, a, b);
     if constexpr (keeps_exps(Which)) {
-      if (whole) {
-        store(out + l, a);
-        store(out + l + w, b);
-      } else {
-        store_up_to(out + l, n - l, a);
-        store_up_to(out + l + w, n - l - w, b);
-      }
+      store_pair(out + l, n - l, a, b);
     } else {
       if (out != nullptr) prefetch_result<S>(out + l);
       if ((l + 2 * w) % (flush_step * w) == 0) flush(sum);

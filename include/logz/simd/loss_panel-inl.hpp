@@ -124,6 +124,7 @@ template <class S, forward_op Op>
 LOGZ_INLINE bool sets_targets(const panel<S, Op>& p) {
   return p.call().loss->target != nullptr && p.call().length <= target_rows;
 }
+/// What leaves the gradient beside the exps, and the gradient at the targets where the rows set it.
 template <class S, forward_op Op>
 void set_slopes(panel<S, Op>& p) {
   const loss_terms<S>& terms = *p.call().loss;

@@ -218,8 +218,10 @@ void narrow(const forward_call<S>& call, ptrdiff_t first, ptrdiff_t slices) {
     if constexpr (backward) set_factor<S>(with, factors);
     narrow_slopes<S> slopes = {};
     if constexpr (is_loss<Op>) {
-      set_slopes(lg, *call.loss, row);
-      slopes = {in_every_row(row, lg.probable), in_every_row(row, lg.common), nullptr, nullptr};
+      if (call.loss->has_shares()) {
+        set_slopes(lg, *call.loss, row);
+        slopes = {in_every_row(row, lg.probable), in_every_row(row, lg.common), nullptr, nullptr};
+      }
     }
     for (ptrdiff_t start = 0; start < call.length; start += panel.block) {
       const S* from = in_result ? panel.out_at(start) : call.scratch;

@@ -142,24 +142,11 @@ __attribute__((noinline)) void sum_narrow(narrow_partition<S>& p, const S* x, pt
   vec<S> tops = Which == terms::kept ? p.z.aside : p.z.top;
   const vec<S> least = all(-std::numeric_limits<S>::infinity());
   for (ptrdiff_t l = 0; l < n; l += chunk) {
-    const bool whole = l + chunk <= n;
     vec<S> a, b;
-    if (whole) {
-      a = load(x + l);
-      b = load(x + l + w);
-    } else {  // filled up: -∞ adds nothing
-      a = load_up_to(x + l, n - l, least);
-      b = load_up_to(x + l + w, n - l - w, least);
-    }
+    load_pair(x + l, n - l, least, a, b);  // filled up: -∞ adds nothing
     take_rows<S, Which, Row>(sum, tops, exponent, floor, a, b, pairs);
     if constexpr (keeps_exps(Which)) {
-      if (whole) {
-        store(out + l, a);
-        store(out + l + w, b);
-      } else {
-        store_up_to(out + l, n - l, a);
-        store_up_to(out + l + w, n - l - w, b);
-      }
+      store_pair(out + l, n - l, a, b);
     } else if ((l + chunk) % (flush_step * Row) == 0) {
       flush(sum);
     }

@@ -216,6 +216,7 @@ void add_column_shares(loss_group<S, Count>& lg, ptrdiff_t i, const loss_terms<S
   if (t != nullptr) add_column_part<S, true>(lg, i, w, x, x_row, t, lanes, n, top);
   if (plain_factor(terms).value != 0) add_column_part<S, false>(lg, i, w, x, x_row, nullptr, lanes, n, top);
 }
+/// Nothing has been added to the sums of a panel's slices.
 template <class S, int Count>
 LOGZ_INLINE void start_shares(loss_group<S, Count>& lg, ptrdiff_t lanes) {
   for (ptrdiff_t i = 0; i < lanes; i += width<double>) {
@@ -240,6 +241,7 @@ LOGZ_INLINE void join_parts(lane_sum<double>& distances, lane_sum<double>& share
     shares = sum_with_part<S>(shares, plain, {all(terms.weight_sum), vec<double>{}});
   }
 }
+/// The same of a group's slices, in the place of the distances and shares.
 template <class S, int Count>
 void join_shares(loss_group<S, Count>& lg, const loss_terms<S>& terms, ptrdiff_t lanes) {
   for (ptrdiff_t i = 0; i < lanes; i += width<double>) {
