@@ -216,3 +216,29 @@ TEST_CASE_TEMPLATE("panels: a slice's bits do not depend on how many lie beside 
     check<T>(n, 15, limit - 30);
   }
 }
+
+// Slices that are read where they are come in panels of any width, and a far one sends their blocks through scratch: the
+// small one on the stack holds 32 rows of up to 92 floats.
+TEST_CASE_TEMPLATE("wide panels: a slice's bits do not depend on how many lie beside it", T, float, double) {
+  const double limit = std::is_same_v<T, float> ? 16384 : 4096;
+  for (const Index n : {7, 33, 40}) {
+    const matrix<T> x = logits<T>(n, limit, 0);
+    const matrix<T> p = logz::softmax(x.rowwise()), lp = logz::log_softmax(x.rowwise());
+    const vector<T> lz = logz::logsumexp(x.rowwise()), h = logz::entropy(x.rowwise());
+    for (const Index times : {2, 3, 4, 5, 7, 13, 26}) {
+      CAPTURE(n);
+      CAPTURE(times);
+      matrix<T> wide = x.replicate(times, 1);
+      const matrix<T> wide_p = logz::softmax(wide.rowwise()), wide_lp = logz::log_softmax(wide.rowwise());
+      const vector<T> wide_lz = logz::logsumexp(wide.rowwise()), wide_h = logz::entropy(wide.rowwise());
+      wide = logz::softmax(wide.rowwise());
+      for (Index i = 0; i < times; ++i) {
+        CHECK(same_bits(wide_p.middleRows(22 * i, 22), p));
+        CHECK(same_bits(wide.middleRows(22 * i, 22), p));
+        CHECK(same_bits(wide_lp.middleRows(22 * i, 22), lp));
+        CHECK(same_bits(wide_lz.segment(22 * i, 22), lz));
+        CHECK(same_bits(wide_h.segment(22 * i, 22), h));
+      }
+    }
+  }
+}

@@ -4,13 +4,6 @@
 
 namespace LOGZ_TARGET {
 
-/// The row that fills the last pair: -∞ adds nothing.
-template <class S>
-void pad(S* x, ptrdiff_t n, ptrdiff_t lanes) {
-  const vec<S> least = all(-std::numeric_limits<S>::infinity());
-  for (ptrdiff_t i = n * lanes; i < (n + 1) / 2 * 2 * lanes; i += width<S>) store(x + i, least);
-}
-
 /// The largest of each lane over n rows, `row` numbers apart, NaN ignored.
 template <class S>
 LOGZ_INLINE vec<S> column_max(const S* x, ptrdiff_t n, ptrdiff_t row) {
@@ -27,10 +20,10 @@ LOGZ_INLINE vec<S> column_max(const S* x, ptrdiff_t n, ptrdiff_t row) {
   return larger<vec<S>>(larger<vec<S>>(a, b), larger<vec<S>>(c, d));
 }
 
-/// Adds exp of a column of the panel, n rows and the one that fills the last pair, to the sums of its slices. Exps that
-/// are kept go to n rows at `to`, `to_row` numbers apart, and that one stays.
-template <class S, terms Which>
-__attribute__((noinline)) void column_sum(partition<S>& z, const S* x, ptrdiff_t n, ptrdiff_t lanes, S* to,
+/// Adds exp of a column of n rows, `row` numbers apart, to the sums of its slices. Exps that are kept go to rows at `to`,
+/// `to_row` numbers apart. `Track`: with their maxima, which the others find by themselves.
+template <class S, terms Which, bool Track>
+__attribute__((noinline)) void column_sum(partition<S>& z, const S* x, ptrdiff_t n, ptrdiff_t row, S* to,
                                           ptrdiff_t to_row) {
   const vec<S> exponent = z.exponent;
   const vec<S> floor = z.floor;
@@ -39,12 +32,14 @@ __attribute__((noinline)) void column_sum(partition<S>& z, const S* x, ptrdiff_t
   for (ptrdiff_t l = 0; l < n;) {
     const ptrdiff_t stop = keeps_exps(Which) ? n : l + at_most(n - l, flush_step);
     for (; l < stop; l += 2) {
-      const S* const at = x + l * lanes;
-      vec<S> a = load(at), b = load(at + lanes);
+      const bool pair = l + 1 < n;
+      vec<S> a = load(x + l * row), b = all(-std::numeric_limits<S>::infinity());  // adds nothing
+      if (pair) b = load(x + (l + 1) * row);
+      if constexpr (Track) top = larger<vec<S>>(b, larger<vec<S>>(a, top));
       take<S, Which>(sum, top, aside, exponent, floor, a, b);
       if constexpr (keeps_exps(Which)) {
         store(to + l * to_row, a);
-        if (l + 1 < n) store(to + (l + 1) * to_row, b);
+        if (pair) store(to + (l + 1) * to_row, b);
       }
     }
     if constexpr (Which == terms::others) flush(sum);
@@ -59,8 +54,6 @@ template <class S>
 void column_prepare(S* x, ptrdiff_t n, ptrdiff_t lanes, bool negate, vec<S> shift) {
   const S sign = negate ? S(-1) : S(1);
   for (ptrdiff_t l = 0; l < n; ++l) store(x + l * lanes, opaque_vector(load(x + l * lanes) * sign) - shift);
-  const vec<S> least = all(-std::numeric_limits<S>::infinity());
-  for (ptrdiff_t l = n; l < (n + 1) / 2 * 2; ++l) store(x + l * lanes, least);
 }
 
 }  // namespace LOGZ_TARGET

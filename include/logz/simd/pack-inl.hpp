@@ -59,7 +59,8 @@ LOGZ_INLINE ptrdiff_t lane_of(ptrdiff_t slice, const panel_shape& shape) {
 /// A part of the user's memory: those slices from slice `first` on, of each `length` numbers from `start` on.
 struct window {
   ptrdiff_t first;
-  panel_shape shape;
+  const panel_shape&
+      shape;  // a copy by vectors would wait for the panel before: its numbers have just been written
   ptrdiff_t start, length;
 };
 
@@ -122,18 +123,28 @@ void pack(const S* x, ptrdiff_t length_stride, ptrdiff_t slice_stride, const win
   }
 }
 
-/// Rows next to each other are read where they are: farther apart they would fall on the same few sets of the cache, and
-/// on pages of their own; and in memory a column at a time is a third of the speed. In place, the last vector would find
-/// what the one before has left, and the second what the first has.
+/// Rows up to which a panel's exps stay in the first level of cache: they wait in scratch, and a panel is a quarter as wide
+/// as others (8192x10 and 4096x32, measured: 0.8 to 0.95 of the time).
+inline constexpr ptrdiff_t few_rows = 32;
+
+/// Slices side by side are read where they are: packing them first costs a store and a load of every number, a quarter of
+/// the time of 1024x100. Not what is changed beforehand, nor in memory, where a column at a time is a third of the speed.
+/// Exps go to the result, which is read again for the last pass: rows apart of more than 4 MiB take as long as packed
+/// ones or longer (512x1000 0.75, 4096x128 0.6, 2048x1000 1.0 to 1.4 of the time). In place they go to scratch, whose panels
+/// are narrow: a good third longer than packed in 2 MiB, and shorter in half of one.
 template <class S, forward_op Op>
-bool reads_directly(const forward_call<S>& call, const panel_shape& shape) {
-  if (Op == forward_op::hvp || call.in_memory || call.x_slice != 1 || call.negate || shape.slices < width<S>)
+bool reads_directly(const forward_call<S>& call, bool fits) {
+  if (Op == forward_op::hvp || call.in_memory || call.x_slice != 1 || call.negate || call.count < width<S>)
     return false;
-  if (call.x_length >= 2 * shape.slices || (!is_reduction<Op> && call.out_slice != 1)) return false;
+  if (!is_reduction<Op> && call.out_slice != 1) return false;
   if constexpr (is_loss<Op>) {
     if (probabilities_of(*call.loss) != nullptr) return false;
   }
-  return !keeps_exps(summed<Op>) || shape.slices == shape.lanes;
+  if (!keeps_exps(summed<Op>) || call.length <= few_rows) return true;
+  const bool in_scratch = call.x == call.out && fits;
+  if (!in_scratch && call.x_length <= widest_panel<S>) return true;  // rows next to each other
+  const ptrdiff_t bytes = call.length * call.all * static_cast<ptrdiff_t>(sizeof(S));
+  return bytes <= (call.x == call.out ? 1 << 20 : 4 << 20);
 }
 
 /// Probabilities beside each other are read where they are.

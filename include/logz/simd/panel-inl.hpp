@@ -17,7 +17,7 @@ struct panel {
   S* t;  // probabilities, or v: packed as x's rows are, or null where they are read in place or there are none
   const S* from;  // the rows of a block: in x, or where they are
   ptrdiff_t from_row;
-  bool direct;      // the rows lie close enough to be read where they are
+  bool direct;      // the rows are read where they are
   bool in_result;   // exps stay there
   bool tops_known;  // losses: x's maxima are in g.reference
   bool ignores;     // and a sample is ignored
@@ -43,14 +43,11 @@ LOGZ_INLINE ptrdiff_t slice_of_lane(const panel<S, Op>& p, ptrdiff_t lane) {
 template <class S, forward_op Op>
 void pack_panel(panel<S, Op>& p, const window& at) {
   pack(p.call().x, p.call().x_length, p.call().x_slice, at, p.x, p.lanes, p.call().in_memory);
-  pad(p.x, at.length, p.lanes);
   p.from = p.x;
   p.from_row = p.lanes;
   if constexpr (Op == forward_op::hvp) {
     const forward_call<S>& call = p.call();
     pack(call.second, call.second_length, call.second_slice, at, p.t, p.lanes, false);
-    for (ptrdiff_t i = at.length % 2 * p.lanes; i > 0; i -= width<S>)
-      store(p.t + at.length * p.lanes + i - width<S>, vec<S>{});  // the row that fills the last pair
   }
   if constexpr (is_loss<Op>) {
     const loss_terms<S>& terms = *p.call().loss;
@@ -68,11 +65,11 @@ void prepare_columns(panel<S, Op>& p, ptrdiff_t n) {
   }
 }
 
-/// A block's rows: where they are, if they come in pairs and nothing is to be changed, or packed and prepared.
+/// A block's rows: where they are, unless something is to be changed, or packed and prepared.
 template <class S, forward_op Op>
 void fetch(panel<S, Op>& p, const window& at, bool prepared) {
   const forward_call<S>& call = p.call();
-  if (p.direct && !prepared && at.length % 2 == 0) {
+  if (p.direct && !prepared) {
     p.from = call.x + at.first + at.start * call.x_length;
     p.from_row = call.x_length;
     return;
@@ -85,20 +82,20 @@ LOGZ_INLINE const S* column_of(const panel<S, Op>& p, ptrdiff_t lane) {
   return p.from + (p.from == p.x ? lane : slice_at<S>(lane, p.shape));
 }
 
-template <class S, forward_op Op>
+template <class S, forward_op Op, bool Track>
 void sum_columns(panel<S, Op>& p, const window& at) {
   const forward_call<S>& call = p.call();
   for (ptrdiff_t i = 0; i < p.lanes; i += width<S>) {
     if constexpr (is_weighted<Op>) {
       const S* const v = Op == forward_op::hvp ? p.t + i : nullptr;
-      weighted_sum<S, is_entropy<Op>>(p.z[i / width<S>], column_of(p, i), v, (at.length + 1) / 2 * 2,
-                                      p.from_row);
+      weighted_sum<S, is_entropy<Op>>(p.z[i / width<S>], column_of(p, i), v, at.length, p.from_row);
       continue;
     }
     S* to = p.x + i;
     if (p.in_result) to = call.out + at.first + slice_at<S>(i, at.shape) + at.start * call.out_length;
-    column_sum<S, summed<Op>>(p.z[i / width<S>], column_of(p, i), at.length, p.from_row, to,
-                              p.in_result ? call.out_length : p.lanes);
+    column_sum<S, summed<Op>, Track && keeps_exps(summed<Op>)>(p.z[i / width<S>], column_of(p, i), at.length,
+                                                               p.from_row, to,
+                                                               p.in_result ? call.out_length : p.lanes);
   }
 }
 
@@ -124,11 +121,10 @@ void sum_blocks(panel<S, Op>& p, bool packed, bool prepared, bool tracked) {
   for (ptrdiff_t start = 0; start < p.call().length; start += p.block) {
     const window at = block_at(p, start);
     if (!packed) fetch(p, at, prepared);
-    if (tracked && keeps_exps(summed<Op>)) track_tops(p, at.length);
     if constexpr (is_loss<Op>) {
       if (p.tops_known) inspect_columns(p, at);
     }
-    sum_columns(p, at);
+    tracked ? sum_columns<S, Op, true>(p, at) : sum_columns<S, Op, false>(p, at);
   }
 }
 
@@ -147,19 +143,30 @@ void find_tops(panel<S, Op>& p) {
 }
 
 /// A first reference for every slice: the maximum for softmax where the panel is in scratch, and for weighted sums. The samples of a panel
-/// that does not fit are packed there by themselves.
+/// that is neither there nor read where it is are packed by themselves. True where they are all numbers.
 template <class S, forward_op Op>
-void take_samples(panel<S, Op>& p, bool packed) {
-  const ptrdiff_t n = p.call().length,
+bool take_samples(panel<S, Op>& p, bool packed) {
+  const forward_call<S>& call = p.call();
+  const ptrdiff_t n = call.length,
                   step = packed && (keeps_exps(summed<Op>) || is_weighted<Op>) ? 1 : sample_step(n),
                   samples = (n + step - 1) / step;
-  if (!packed) {
-    pack(p.call().x, p.call().x_length * step, p.call().x_slice, window{p.first, p.shape, 0, samples}, p.x,
-         p.lanes, false);
-    if (p.call().negate) prepare_columns(p, samples);
+  ptrdiff_t row = p.lanes;
+  if (p.direct) {
+    p.from = call.x + p.first;
+    row = call.x_length * step;
+  } else {
+    if (!packed) {
+      pack(call.x, call.x_length * step, call.x_slice, window{p.first, p.shape, 0, samples}, p.x, p.lanes,
+           false);
+      if (call.negate) prepare_columns(p, samples);
+    } else {
+      row *= step;
+    }
+    p.from = p.x;
   }
   for (ptrdiff_t i = 0; i < p.lanes; i += width<S>)
-    store(p.g.reference + i, column_max<S>(p.x + i, samples, packed ? p.lanes * step : p.lanes));
+    store(p.g.reference + i, column_max<S>(column_of(p, i), samples, row));
+  return step == 1;
 }
 
 /// Takes g.reference; true where a slice is far from 0.
@@ -176,18 +183,18 @@ bool set_references(panel<S, Op>& p) {
 /// Finds references and sums. True where the numbers had to be prepared.
 template <class S, forward_op Op>
 bool find_partitions(panel<S, Op>& p) {
-  const bool fits = p.block >= p.call().length, negate = p.call().negate;
+  const bool packed = !p.direct && p.block >= p.call().length, negate = p.call().negate;
   if constexpr (Op != forward_op::logsumexp_backward) {
     for (ptrdiff_t i = 0; i < p.lanes; i += width<S>) p.z[i / width<S>].shift = vec<S>{};
-    if (fits) {
+    if (packed) {
       pack_panel(p, block_at(p, 0));
       if (negate) prepare_columns(p, p.call().length);
     }
     // Exps that take the place of x would leave nothing to begin again from.
-    if (fits || (!(p.in_result && p.call().x == p.call().out) && !is_weighted<Op>)) {
-      take_samples<S, Op>(p, fits);
+    if (packed || (!(p.in_result && p.call().x == p.call().out) && !is_weighted<Op>)) {
+      const bool all = take_samples<S, Op>(p, packed);
       if (!set_references(p)) {
-        sum_blocks(p, fits, negate && !fits, !fits);
+        sum_blocks(p, packed, negate && !packed, !all);
         bool low = false;
         for (ptrdiff_t i = 0; i < p.lanes; i += width<S>) low = low || is_low(p.z[i / width<S>]);
         if (!low) return negate;
@@ -285,7 +292,7 @@ void one_panel(panel<S, Op>& p, bool streams) {
     const window at = block_at(p, start);
     if (p.block < call.length) {
       fetch(p, at, prepared);
-      if constexpr (keeps_exps(which)) sum_columns(p, at);  // exp once more
+      if constexpr (keeps_exps(which)) sum_columns<S, Op, false>(p, at);  // exp once more
     }
     write_panel<S, Op>(p, at, streams, lanes_map(p, start));
   }
@@ -313,10 +320,15 @@ void panels(const forward_call<S>& call) {
   if constexpr (is_loss<Op>) probable = probabilities_of(*call.loss) != nullptr;
   const ptrdiff_t half = call.scratch_size / 2 / line<S> * line<S>;
   const ptrdiff_t scratch_lanes = (probable ? half : call.scratch_size) / (call.length + overhang);
-  const bool fits = scratch_lanes >= line<S>;
-  const ptrdiff_t room = at_most(fits ? scratch_lanes : panel_lanes<S>, panel_lanes<S>);
-  const ptrdiff_t widest =
-      at_most(call.in_memory ? widest_panel<S> : widest_panel<S> / 2, room / line<S> * line<S>);
+  const bool fits = scratch_lanes >= line<S>, over = call.x == call.out, few = call.length <= few_rows;
+  const bool direct = reads_directly<S, Op>(call, fits);
+  // Scratch holds whole slices: packed, or the exps of a few rows, and those that would take the place of what is read.
+  const bool whole = fits && (!direct || (keeps_exps(summed<Op>) && (over || few)));
+  const ptrdiff_t room = at_most(whole ? scratch_lanes : panel_lanes<S>, panel_lanes<S>);
+  const ptrdiff_t usual = direct && few              ? widest_panel<S> / 4
+                          : direct || call.in_memory ? widest_panel<S>
+                                                     : widest_panel<S> / 2;
+  const ptrdiff_t widest = at_most(usual, room / line<S> * line<S>);
   // Vectors begin where those of the result do, or of x where it is alone.
   const bool reduces = is_reduction<Op>;
   const bool neighbours = call.x_slice == 1 && (reduces || call.out_slice == 1);
@@ -332,13 +344,15 @@ void panels(const forward_call<S>& call) {
       }
     }
     p.lanes = p.shape.lanes;
-    p.in_result = !fits && keeps_in_result<S, Op>(call, p.shape.slices);
-    p.direct = !fits && reads_directly<S, Op>(call, p.shape);
+    p.in_result = !whole && keeps_in_result<S, Op>(call, p.shape.slices);
+    p.direct = direct && p.shape.slices >= width<S>;
+    // In place, the last vector would find what the one before has left, and the second what the first has.
+    if (p.in_result && over && p.shape.slices != p.lanes) p.direct = false;
     p.block = call.length;
     const bool packs =
         probable && (fits || Op == forward_op::hvp || !reads_probabilities(call, p.shape.slices));
     p.t = packs ? call.scratch + half : nullptr;
-    if (!fits) {
+    if (!whole && (p.direct || !fits)) {
       const ptrdiff_t size = p.t != nullptr ? half : call.scratch_size;
       const ptrdiff_t rows = (call.in_memory ? size : at_most(size, block_length<S>)) / p.lanes;
       p.block = rows < flush_step + overhang ? flush_step : (rows - overhang) / flush_step * flush_step;

@@ -112,7 +112,7 @@ LOGZ_INLINE void add_weighted(weighted_partition<double>& z, vec<double> a, vec<
   add_products(z.products, of_a, of_b, rest);
 }
 
-/// Adds pairs of vectors, `step` numbers from one to the next. For an entropy (v null) one number at the maximum stays out
+/// Adds vectors, in pairs, `step` numbers from one to the next. For an entropy (v null) one number at the maximum stays out
 /// of the sum in each lane.
 template <class S, bool Entropy>
 __attribute__((noinline)) void weighted_sum(weighted_partition<S>& z, const S* x, const S* v,
@@ -121,13 +121,15 @@ __attribute__((noinline)) void weighted_sum(weighted_partition<S>& z, const S* x
   for (ptrdiff_t l = 0; l < vectors;) {
     const ptrdiff_t stop = l + at_most(vectors - l, flush_step);
     for (; l < stop; l += 2) {
-      vec<S> a = load(x + l * step), b = load(x + (l + 1) * step);
+      const bool pair = l + 1 < vectors;
+      vec<S> a = load(x + l * step), b = all(-std::numeric_limits<S>::infinity());  // adds nothing
+      if (pair) b = load(x + (l + 1) * step);
       if constexpr (Entropy) {
         set_aside<S>(at.top, a, b);
         add_gaps(at, larger<vec<S>>(at.floor, a), larger<vec<S>>(at.floor, b));
       } else {
         add_weighted(at, larger<vec<S>>(at.floor, a), larger<vec<S>>(at.floor, b), load(v + l * step),
-                     load(v + (l + 1) * step));
+                     pair ? load(v + (l + 1) * step) : vec<S>{});
       }
     }
     flush(at.sum);
