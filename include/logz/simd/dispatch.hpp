@@ -124,12 +124,14 @@ constexpr bool is_little(ptrdiff_t length, int operands) {
   constexpr ptrdiff_t line = 64, overhang = 1;
   return (length + overhang) * line * operands <= small_scratch;
 }
-/// The small scratch does not hold a block of 32 rows of slices side by side, with what their first and last vectors add.
+/// The small scratch does not hold a block of 32 rows of so many operands, their slices side by side, with what the first
+/// and last vectors add.
 template <class S>
-constexpr bool is_wide(const forward_call<S>& call) {
+constexpr bool is_wide(const forward_call<S>& call, int operands) {
   constexpr ptrdiff_t edges = 128, rows = 32, overhang = 1;
   const ptrdiff_t row = call.count * static_cast<ptrdiff_t>(sizeof(S)) + edges;
-  return call.x_slice == 1 && ((call.length < rows ? call.length : rows) + overhang) * row > small_scratch;
+  return call.x_slice == 1 &&
+         ((call.length < rows ? call.length : rows) + overhang) * row * operands > small_scratch;
 }
 
 /// What is read and written together does not fit in the last-level cache.
@@ -145,10 +147,11 @@ void run(forward_call<S>& call) {
   constexpr bool reduces = is_reduction<Op>;
   call.in_memory = exceeds_cache<S>(call.length, call.all, 2);
   const bool probable = Op == forward_op::hvp || (call.loss != nullptr && call.loss->probability != nullptr);
+  const int operands = probable ? 2 : 1;
   const bool contiguous = call.x_length == 1 && (reduces || call.out_length == 1) && !probable;
   run(forward_kernels<Op, S>, call,
       (reduces || !call.in_memory) &&
-          (contiguous || (!is_wide(call) && is_little<S>(call.length, probable ? 2 : 1))));
+          (contiguous || (!is_wide(call, operands) && is_little<S>(call.length, operands))));
 }
 
 template <paired_op Op, class S>
