@@ -192,9 +192,9 @@ bool find_partitions(panel<S, Op>& p) {
     }
     // Exps that take the place of x would leave nothing to begin again from.
     if (packed || (!(p.in_result && p.call().x == p.call().out) && !is_weighted<Op>)) {
-      const bool all = take_samples<S, Op>(p, packed);
+      const bool exact = take_samples<S, Op>(p, packed);
       if (!set_references(p)) {
-        sum_blocks(p, packed, negate && !packed, !all);
+        sum_blocks(p, packed, negate && !packed, !exact);
         bool low = false;
         for (ptrdiff_t i = 0; i < p.lanes; i += width<S>) low = low || is_low(p.z[i / width<S>]);
         if (!low) return negate;
