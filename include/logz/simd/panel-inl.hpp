@@ -313,7 +313,9 @@ LOGZ_INLINE bool is_narrow(const forward_call<S>& call, ptrdiff_t slices) {
 /// twice as long as in blocks, 1024x2000 by two 1.2 times), and in memory, where nothing is written, blocks are wider (0.9).
 template <class S, forward_op Op>
 LOGZ_INLINE bool holds_panels(const forward_call<S>& call, ptrdiff_t scratch_lanes) {
-  if (call.x_slice != 1) return scratch_lanes >= line<S>;
+  // A result in another order has no place for exps: in blocks they would be computed twice.
+  const bool stays = is_reduction<Op> || call.out_slice == 1;
+  if (call.x_slice != 1 || !stays) return scratch_lanes >= line<S>;
   return scratch_lanes >= 4 * line<S> && !(is_reduction<Op> && call.in_memory);
 }
 
