@@ -173,7 +173,7 @@ TEST_CASE("entropy, kl_div: in place, of lazy arguments, of vectors of either or
 TEST_CASE_TEMPLATE(
     "entropy, kl_div, derivatives: contiguous slices have the same bits alone and among others", T, float,
     double) {
-  for (const std::size_t length : sizes{3, 10, 31, 37, 64, 65, 100, 225}) {
+  for (const std::size_t length : sizes{1, 3, 4, 8, 9, 10, 16, 17, 20, 31, 32, 33, 37, 64, 65, 100, 225}) {
     CAPTURE(length);
     const auto x = matrix_of<T, Eigen::RowMajor, Eigen::Horizontal>(normal_slices<T>(70, length, 5));
     using Plain = std::decay_t<decltype(x)>;
@@ -188,7 +188,9 @@ TEST_CASE_TEMPLATE(
     const Plain dx = logz::entropy_backward(ones, x.rowwise(), h);
     const Plain jvp = logz::log_softmax_jvp(p.rowwise(), x);
     const Plain hvp = logz::cross_entropy_hvp(p.rowwise(), x, targets, options);
-    for (const Index count : {1, 2, 5, 9}) {
+    const Plain of_softmax = logz::softmax_backward(x.rowwise(), p);
+    const Plain of_log_softmax = logz::log_softmax_backward(p.rowwise(), x);
+    for (const Index count : {1, 2, 5, 9, 17}) {
       const auto part = x.middleRows(31, count);
       const auto of_p = p.middleRows(31, count);
       const std::vector<int> some(static_cast<std::size_t>(count), 0);
@@ -198,6 +200,8 @@ TEST_CASE_TEMPLATE(
       CHECK(dx.middleRows(31, count) ==
             Plain(logz::entropy_backward(ones.head(count), part.rowwise(), h.segment(31, count))));
       CHECK(jvp.middleRows(31, count) == Plain(logz::log_softmax_jvp(of_p.rowwise(), part)));
+      CHECK(of_softmax.middleRows(31, count) == Plain(logz::softmax_backward(part.rowwise(), of_p)));
+      CHECK(of_log_softmax.middleRows(31, count) == Plain(logz::log_softmax_backward(of_p.rowwise(), part)));
       CHECK(hvp.middleRows(31, count) == Plain(logz::cross_entropy_hvp(of_p.rowwise(), part, some, options)));
     }
   }

@@ -90,33 +90,31 @@ LOGZ_INLINE bool is_narrow(const paired_call<S>& call, ptrdiff_t slices) {
   return slices == 1 || (slices <= width<S> / 2 && call.g_slice == 1 && call.y_slice == 1);
 }
 
-/// One slice in `Pairs` pairs of vectors, whose numbers lie side by side: a narrow panel of one, in registers.
-template <class S, paired_op Op, int Pairs>
+/// One slice of up to `Vectors` vectors, whose numbers lie side by side: a row, in registers.
+template <class S, paired_op Op, int Vectors>
 LOGZ_INLINE void paired_in_registers(const S* g, const S* y, S* out, ptrdiff_t n) {
   constexpr ptrdiff_t w = width<S>;
   constexpr vec<S> none = {};
-  vec<S> gs[2 * Pairs], ys[2 * Pairs];
-  LOGZ_UNROLL for (int i = 0; i < 2 * Pairs; ++i) {
+  vec<S> gs[2] = {none, none}, ys[2] = {none, none};
+  LOGZ_UNROLL for (int i = 0; i < Vectors; ++i) {
     gs[i] = load_before(g + i * w, n - i * w, none, out);
     ys[i] = load_before(y + i * w, n - i * w, none, out);
   }
-  narrow_sum<S> total;
-  clear(total);
-  LOGZ_UNROLL for (int i = 0; i < 2 * Pairs; i += 2)
-      take_products<S, Op, 1>(total, gs[i], gs[i + 1], ys[i], ys[i + 1], ((n + 1) >> 1) - i / 2 * w);
-  const paired_coefficients<S> with = coefficients_of_row<S, Op>(paired_call<S>{}, first_sum(total));
-  LOGZ_UNROLL for (int i = 0; i < 2 * Pairs; ++i)
+  const lane_sum<S> sum =
+      Vectors == 1 ? sum_of_one<S, Op>(gs[0], ys[0]) : sum_of_pair<S, Op>(gs[0], gs[1], ys[0], ys[1]);
+  const paired_coefficients<S> with = coefficients_of_row<S, Op>(paired_call<S>{}, sum_of_lanes(sum));
+  LOGZ_UNROLL for (int i = 0; i < Vectors; ++i)
       store_up_to(out + i * w, n - i * w, paired_map<S, Op>(gs[i], ys[i], with));
 }
 /// False, and nothing done, for longer slices.
 template <class S, paired_op Op>
 bool short_paired(const S* g, const S* y, S* out, ptrdiff_t n) {
-  constexpr ptrdiff_t w = width<S>;
-  if (n > at_most(4 * w, short_paired_length<S>)) return false;
-  if (n <= 2 * w) {
+  if (n <= width<S>) {
     paired_in_registers<S, Op, 1>(g, y, out, n);
-  } else {
+  } else if (n <= 2 * width<S>) {
     paired_in_registers<S, Op, 2>(g, y, out, n);
+  } else {
+    return false;
   }
   return true;
 }

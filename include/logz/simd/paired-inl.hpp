@@ -133,4 +133,57 @@ void paired_rows(const paired_call<S>& call) {
   }
 }
 
+/// Rows of up to two vectors whose lanes are summed together.
+inline constexpr ptrdiff_t rows_at_once = width<double>;
+
+template <class S, paired_op Op, int Vectors>
+LOGZ_INLINE void map_short(const S* g, const S* y, S* out, ptrdiff_t n, const paired_coefficients<S>& with) {
+  constexpr ptrdiff_t w = width<S>, last = (Vectors - 1) * w;
+  constexpr vec<S> none = {};
+  if (Vectors == 2) store(out, paired_map<S, Op>(load(g), load(y), with));
+  const vec<S> v =
+      paired_map<S, Op>(load_up_to(g + last, n - last, none), load_up_to(y + last, n - last, none), with);
+  store_up_to(out + last, n - last, v);
+}
+/// Rows of `Vectors` vectors, the last filled in part: their sums cross the lanes together, and what a row of its own would
+/// wait for is done once for all. Rows of 16 and 32 floats take 0.5 and 0.8 of the time, measured.
+template <class S, paired_op Op, int Vectors>
+void paired_short_rows(const paired_call<S>& of) {
+  const paired_call<S> call = of;  // the stores might change what is given
+  const ptrdiff_t n = call.length;
+  const S *g = call.g, *y = call.y;
+  S* out = call.out;
+  row_sum_of<S> total[rows_at_once] = {};
+  alignas(64) S slope[width<S>], exponent[width<S>], floor[width<S>];
+  for (ptrdiff_t i = 0; i < call.count; i += rows_at_once) {
+    const ptrdiff_t rows = at_most(call.count - i, rows_at_once);
+    const S *g_row = g, *y_row = y;
+    if (rows == rows_at_once) {
+      LOGZ_UNROLL for (ptrdiff_t r = 0; r < rows_at_once; ++r) {
+        total[r] = in_one_sum(sum_of_short<S, Op, Vectors>(g_row, y_row, n));
+        g_row += call.g_slice;
+        y_row += call.y_slice;
+      }
+    } else {
+      for (ptrdiff_t r = 0; r < rows; ++r)
+        total[r] = in_one_sum(sum_of_short<S, Op, Vectors>(g + r * call.g_slice, y + r * call.y_slice, n));
+    }
+    sum_rows(total);
+    if constexpr (gives_sums(Op)) store_rows(total[0], rows, call.sum + i, call.rest + i);
+    if (out != nullptr) {
+      const paired_coefficients<S> c = coefficients_of<S, Op>(call, rounded_rows(total[0]));
+      store(slope, c.sum);
+      store(exponent, c.exponent);
+      store(floor, c.floor);
+      for (ptrdiff_t r = 0; r < rows; ++r) {
+        map_short<S, Op, Vectors>(g + r * call.g_slice, y + r * call.y_slice, out, n,
+                                  {all(slope[r]), all(exponent[r]), all(floor[r])});
+        out += call.out_slice;
+      }
+    }
+    g = g_row;
+    y = y_row;
+  }
+}
+
 }  // namespace LOGZ_TARGET

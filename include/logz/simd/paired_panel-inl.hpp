@@ -66,6 +66,47 @@ void store_sums(const lane_sum<S>* of, const panel_shape& shape, double* sum, do
   }
 }
 
+/// Rows up to which neighbours are worked on vector by vector: both operands of a vector are still in the first level of
+/// cache for the map, though rows a power of two apart share its sets, and sums stay in registers.
+inline constexpr ptrdiff_t few_paired_rows = 16;
+/// A panel of few rows where it stands. The last vector may begin within the one before, which is written by then: what it
+/// reads there is not looked at.
+template <class S, paired_op Op>
+void paired_columns(const paired_call<S>& of, ptrdiff_t first, const panel_shape& shape) {
+  const paired_call<S> call = of;  // the stores might change what is given
+  constexpr ptrdiff_t w = width<S>;
+  const ptrdiff_t n = call.length;
+  for (ptrdiff_t lane = 0, done = 0; lane < shape.lanes; lane += w) {
+    const ptrdiff_t slice = slice_at<S>(lane, shape);
+    const S *const g = call.g + first + slice, *const y = call.y + first + slice;
+    S* const out = call.out + first + slice;
+    lane_sum<S> sum;
+    clear(sum);
+    ptrdiff_t l = 0;
+    for (; l + 2 <= n; l += 2) {
+      const S *const gl = g + l * call.g_length, *const yl = y + l * call.y_length;
+      add_pair<Op>(sum, gl, gl + call.g_length, yl, yl + call.y_length);
+    }
+    if (l < n)
+      add_pair<Op>(sum, load(g + l * call.g_length), vec<S>{}, load(y + l * call.y_length), vec<S>{});
+    const paired_coefficients<S> with = coefficients_of<S, Op>(call, rounded_sums(sum));
+    // What the next vector writes as well, or the one before has written.
+    const ptrdiff_t end = lane == 0 ? shape.lead : slice + w, own = end - done;
+    done = end;
+    for (l = 0; l < n; ++l) {
+      const vec<S> v = paired_map<S, Op>(load(g + l * call.g_length), load(y + l * call.y_length), with);
+      S* const to = out + l * call.out_length;
+      if (own == w) {
+        store(to, v);
+      } else if (lane == 0) {
+        store_first(to, own, v);
+      } else {
+        store_last(to + w, own, v);
+      }
+    }
+  }
+}
+
 /// Panels of neighbours are worked on where they are; any others are packed into scratch, block by block.
 template <class S, paired_op Op>
 void paired_panels(const paired_call<S>& call) {
@@ -94,6 +135,13 @@ void paired_panels(const paired_call<S>& call) {
       narrow_paired<S, Op>(call, first, shape.slices);
       first += shape.slices;
       continue;
+    }
+    if constexpr (Op == paired_op::softmax_backward) {
+      if (direct && !call.in_memory && call.length <= few_paired_rows) {
+        paired_columns<S, Op>(call, first, shape);
+        first += shape.slices;
+        continue;
+      }
     }
     const panel_rows<S> g =
         direct ? panel_rows<S>{call.g + first, call.g_length} : panel_rows<S>{call.scratch, shape.lanes};
@@ -137,17 +185,21 @@ void paired_panels(const paired_call<S>& call) {
 
 template <class S, paired_op Op>
 void paired(const paired_call<S>& call) {
-  const bool contiguous = call.g_length == 1 && call.y_length == 1 && call.out_length == 1;
-  if (contiguous && call.length > short_paired_length<S>) {
-    if (call.in_memory) {
-      paired_rows<S, Op, true>(call);
+  constexpr ptrdiff_t w = width<S>;
+  if (call.g_length != 1 || call.y_length != 1 || call.out_length != 1) {
+    if (call.count == 1) {
+      narrow_paired<S, Op>(call, 0, 1);
     } else {
-      paired_rows<S, Op, false>(call);
+      paired_panels<S, Op>(call);
     }
-  } else if (call.count == 1) {
-    narrow_paired<S, Op>(call, 0, 1);
+  } else if (call.in_memory && call.length > 2 * w) {
+    paired_rows<S, Op, true>(call);
+  } else if (call.length > 2 * w) {
+    paired_rows<S, Op, false>(call);
+  } else if (call.length > w) {
+    paired_short_rows<S, Op, 2>(call);
   } else {
-    paired_panels<S, Op>(call);
+    paired_short_rows<S, Op, 1>(call);
   }
   if (call.in_memory) stream_fence();
 }

@@ -135,6 +135,69 @@ LOGZ_INLINE void add_last(lane_sum<S>& s, const S* g, const S* y, ptrdiff_t n) {
   }
 }
 
+/// The sum of two vectors of terms, the first of a row, as add_pair() adds them.
+template <class S, paired_op Op>
+LOGZ_INLINE lane_sum<S> sum_of_pair(vec<S> ga, vec<S> gb, vec<S> ya, vec<S> yb) {
+  lane_sum<S> s;
+  if constexpr (sizeof(S) == 4 || !sums_products<Op>) {
+    clear(s);
+    add_pair<Op>(s, ga, gb, ya, yb);
+  } else {
+    const vec<S> a = opaque_vector(ga * ya), b = opaque_vector(gb * yb);
+    s.low = error_of_finite(ga, ya, a) + error_of_finite(gb, yb, b);
+    s.high = two_sum<vec<S>>(a, b, s.low);
+  }
+  return s;
+}
+/// The same of one vector.
+template <class S, paired_op Op>
+LOGZ_INLINE lane_sum<S> sum_of_one(vec<S> g, vec<S> y) {
+  const vec<S> none = {};
+  if constexpr (sizeof(S) == 8 && sums_products<Op>) {
+    const vec<S> product = opaque_vector(g * y);
+    return {product, error_of_finite(g, y, product)};
+  } else if constexpr (sizeof(S) == 8 && Op == paired_op::log_softmax_backward) {
+    return {g, none};
+  } else {
+    return sum_of_pair<S, Op>(g, none, y, none);
+  }
+}
+
+#if LOGZ_HAS_FMA
+/// Half a vector of floats, the first n of them, widened.
+LOGZ_INLINE vec<double> widen_up_to(const float* p, ptrdiff_t n) {
+  constexpr ptrdiff_t half = width<double>;
+  return n >= half ? widen(p) : n <= 0 ? vec<double>{} : widen_first(p, n);
+}
+#endif
+/// The sum of a row of n numbers, more than Vectors - 1 vectors and up to Vectors. Floats whose products are summed: half a
+/// vector at a time, as they are widened.
+template <class S, paired_op Op, int Vectors>
+LOGZ_INLINE lane_sum<S> sum_of_short(const S* g, const S* y, ptrdiff_t n) {
+  constexpr ptrdiff_t w = width<S>, half = width<double>;
+  const vec<S> none = {};
+  if constexpr (sizeof(S) == 4 && has_fma && !sums_exps<Op> && Op != paired_op::divergence) {
+    lane_sum<S> s;
+    clear(s);
+    const vec<double> nothing = {};
+    if constexpr (Vectors == 1) {
+      add_pair<Op>(s.first, widen_up_to(g, n), nothing, widen_up_to(y, n), nothing);
+      add_pair<Op>(s.second, widen_up_to(g + half, n - half), nothing, widen_up_to(y + half, n - half),
+                   nothing);
+    } else {
+      add_pair<Op>(s.first, widen(g), widen_up_to(g + w, n - w), widen(y), widen_up_to(y + w, n - w));
+      add_pair<Op>(s.second, widen(g + half), widen_up_to(g + w + half, n - w - half), widen(y + half),
+                   widen_up_to(y + w + half, n - w - half));
+    }
+    return s;
+  } else if constexpr (Vectors == 1) {
+    return sum_of_one<S, Op>(load_up_to(g, n, none), load_up_to(y, n, none));
+  } else {
+    return sum_of_pair<S, Op>(load(g), load_up_to(g + w, n - w, none), load(y),
+                              load_up_to(y + w, n - w, none));
+  }
+}
+
 LOGZ_INLINE void merge(lane_sum<float>& s, const lane_sum<float>& other) {
   s.first += other.first;
   s.second += other.second;
@@ -157,13 +220,65 @@ LOGZ_INLINE vec<float> rounded_sums(const narrow_sum<float>& s) {
 LOGZ_INLINE vec<double> rounded_sums(const narrow_sum<double>& s) {
   return rounded_sums(lane_sum<double>{s.high, s.rest});
 }
-LOGZ_INLINE float first_sum(const narrow_sum<float>& s) { return float(s.high[0]); }
-LOGZ_INLINE double first_sum(const narrow_sum<double>& s) { return rounded_sums(s)[0]; }
 LOGZ_INLINE float sum_of_lanes(const lane_sum<float>& s) { return float(total_of(s.first + s.second)); }
 LOGZ_INLINE double sum_of_lanes(const lane_sum<double>& s) {
   double total, rest;
   total_of_lanes(s, total, rest);
   return is_finite(total) ? total + rest : total;
+}
+
+/// A row's sum, still in lanes.
+template <class S>
+using row_sum_of = std::conditional_t<sizeof(S) == 4, vec<double>, lane_sum<double>>;
+LOGZ_INLINE vec<double> in_one_sum(const lane_sum<float>& s) { return s.first + s.second; }
+LOGZ_INLINE lane_sum<double> in_one_sum(const lane_sum<double>& s) { return s; }
+
+/// Lanes of a, those with `Block` set in their number of b; and the lanes `Block` away from them.
+template <std::size_t Block, std::size_t... I>
+LOGZ_INLINE vec<double> own_lanes(vec<double> a, vec<double> b, std::index_sequence<I...>) {
+  return select<double>(a, b, std::index_sequence<(I & Block ? sizeof...(I) + I : I)...>{});
+}
+template <std::size_t Block, std::size_t... I>
+LOGZ_INLINE vec<double> other_lanes(vec<double> a, vec<double> b, std::index_sequence<I...>) {
+  return select<double>(a, b, std::index_sequence<((I & Block ? sizeof...(I) : 0) + (I ^ Block))...>{});
+}
+template <std::size_t Block>
+LOGZ_INLINE vec<double> add_lanes(vec<double> a, vec<double> b) {
+  constexpr every_lane<double> all_lanes{};
+  return own_lanes<Block>(a, b, all_lanes) + other_lanes<Block>(a, b, all_lanes);
+}
+template <std::size_t Block>
+LOGZ_INLINE lane_sum<double> add_lanes(const lane_sum<double>& a, const lane_sum<double>& b) {
+  constexpr every_lane<double> all_lanes{};
+  lane_sum<double> s;
+  s.low = add_lanes<Block>(a.low, b.low);
+  s.high = two_sum<vec<double>>(own_lanes<Block>(a.high, b.high, all_lanes),
+                                other_lanes<Block>(a.high, b.high, all_lanes), s.low);
+  return s;
+}
+/// Sums of as many rows as a vector has lanes: rows[0] becomes that of row i in lane i, bit for bit as the row by itself.
+template <std::size_t Block = width<double> / 2, class Sum>
+LOGZ_INLINE void sum_rows(Sum* rows) {
+  if constexpr (Block != 0) {
+    LOGZ_UNROLL for (std::size_t i = 0; i < Block; ++i) rows[i] = add_lanes<Block>(rows[i], rows[i + Block]);
+    sum_rows<Block / 2>(rows);
+  }
+}
+/// Those of a row in a lane, rounded; the first lanes of a vector of floats.
+LOGZ_INLINE vec<float> rounded_rows(vec<double> sums) { return join(sums, sums); }
+LOGZ_INLINE vec<double> rounded_rows(const lane_sum<double>& sums) { return rounded_sums(sums); }
+/// The first n of them.
+LOGZ_INLINE void store_rows(vec<double> sums, ptrdiff_t n, double* sum, double* rest) {
+  for (ptrdiff_t i = 0; i < n; ++i) {
+    sum[i] = sums[i];
+    rest[i] = 0;
+  }
+}
+LOGZ_INLINE void store_rows(const lane_sum<double>& sums, ptrdiff_t n, double* sum, double* rest) {
+  for (ptrdiff_t i = 0; i < n; ++i) {
+    sum[i] = sums.high[i];
+    rest[i] = sums.low[i];
+  }
 }
 
 }  // namespace LOGZ_TARGET

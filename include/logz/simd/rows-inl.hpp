@@ -12,9 +12,6 @@ constexpr ptrdiff_t short_length = 224;
 /// row, 512 of them 19 us in panels and 44 in rows.
 template <class S>
 constexpr ptrdiff_t short_weighted_length = 64;
-/// The same for the gradients, which have less to do in a row: measured, 24 to 32.
-template <class S>
-constexpr ptrdiff_t short_paired_length = 31;
 
 /// Slices up to this length keep their exponentials in the result (2 MiB, a part of a last-level cache), unless that is
 /// streamed; of longer ones they are computed again, so that memory is read twice and written once.
