@@ -4,9 +4,14 @@
 
 namespace LOGZ_TARGET {
 
+/// 0 < n numbers. Their places are known to the compiler: others would go through memory.
 template <class S>
 LOGZ_INLINE vec<S> load_first(const S* p, ptrdiff_t n, vec<S> rest) {
-  for (ptrdiff_t i = 0; i < n; ++i) rest[i] = p[i];
+  rest[0] = p[0];
+  if constexpr (sizeof(S) == 4) {
+    if (n > 1) rest[1] = p[1];
+    if (n > 2) rest[2] = p[2];
+  }
   return rest;
 }
 template <class S>

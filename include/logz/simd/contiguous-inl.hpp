@@ -210,17 +210,25 @@ __attribute__((noinline)) void row_sum(partition<S>& z, const S* x, ptrdiff_t n,
   const S* const from = waiting.from;
   S* const to = waiting.to;
   const coefficients<S> with = waiting.with;
+  // A pair joins the sum while the next is exponentiated: a processor has room for a hundred instructions that wait, and
+  // those of a sum would wait for the whole of an exp (measured: 0.85 of the time).
+  exp_pair<S> late{};
   for (ptrdiff_t l = 0; l < n; l += 2 * w) {
     vec<S> a, b;
     load_pair(x + l, n - l, least, a, b);  // filled up: -∞ adds nothing
     prefetch<S>(x + l + ahead);
     if constexpr (Tracks) top = larger<vec<S>>(b, larger<vec<S>>(a, top));
-    take<S, Which>(sum, top, aside, exponent, floor, a, b);
+    join<S, Which>(sum, late);
+    late = take_pair<S, Which>(top, aside, exponent, floor, a, b);
     if constexpr (keeps_exps(Which)) {
       store_pair(out + l, n - l, a, b);
     } else {
       if (out != nullptr) prefetch_result<S>(out + l);
-      if ((l + 2 * w) % (flush_step * w) == 0) flush(sum);
+      if ((l + 2 * w) % (flush_step * w) == 0) {
+        join<S, Which>(sum, late);
+        late = exp_pair<S>{};
+        flush(sum);
+      }
     }
     if constexpr (!is_reduction<Op>) {
       if (from == nullptr) continue;
@@ -228,6 +236,7 @@ __attribute__((noinline)) void row_sum(partition<S>& z, const S* x, ptrdiff_t n,
       store_pair(to + l, n - l, map<S, Op>(a, with), map<S, Op>(b, with));
     }
   }
+  join<S, Which>(sum, late);
   if constexpr (Which == terms::others) flush(sum);
   z.sum = sum;
   z.top = top;

@@ -10,12 +10,14 @@
 #include "partition-inl.hpp"
 #include "log_z-inl.hpp"
 #include "contiguous-inl.hpp"
+#include "row_sums-inl.hpp"
 #include "loss-inl.hpp"
 #include "shares-inl.hpp"
 #include "weighted-inl.hpp"
 #include "entropy-inl.hpp"
 #include "hvp-inl.hpp"
 #include "rows-inl.hpp"
+#include "short_rows-inl.hpp"
 #include "transpose-inl.hpp"
 #include "pack-inl.hpp"
 #include "write_panel-inl.hpp"
@@ -45,6 +47,9 @@ void forward(const forward_call<S>& call) {
   if (contiguous && call.length > (is_weighted<Op> ? short_weighted_length<S> : short_length<S>)) {
     rows<S, Op>(call);
     return;
+  }
+  if constexpr (summed<Op> == terms::all) {
+    if (contiguous && fills_vectors<S>(call.length)) return short_rows<S, Op>(call);
   }
   if constexpr (is_weighted<Op>) {
     panels<S, Op>(call);

@@ -227,43 +227,6 @@ LOGZ_INLINE double sum_of_lanes(const lane_sum<double>& s) {
   return is_finite(total) ? total + rest : total;
 }
 
-/// A row's sum, still in lanes.
-template <class S>
-using row_sum_of = std::conditional_t<sizeof(S) == 4, vec<double>, lane_sum<double>>;
-LOGZ_INLINE vec<double> in_one_sum(const lane_sum<float>& s) { return s.first + s.second; }
-LOGZ_INLINE lane_sum<double> in_one_sum(const lane_sum<double>& s) { return s; }
-
-/// Lanes of a, those with `Block` set in their number of b; and the lanes `Block` away from them.
-template <std::size_t Block, std::size_t... I>
-LOGZ_INLINE vec<double> own_lanes(vec<double> a, vec<double> b, std::index_sequence<I...>) {
-  return select<double>(a, b, std::index_sequence<(I & Block ? sizeof...(I) + I : I)...>{});
-}
-template <std::size_t Block, std::size_t... I>
-LOGZ_INLINE vec<double> other_lanes(vec<double> a, vec<double> b, std::index_sequence<I...>) {
-  return select<double>(a, b, std::index_sequence<((I & Block ? sizeof...(I) : 0) + (I ^ Block))...>{});
-}
-template <std::size_t Block>
-LOGZ_INLINE vec<double> add_lanes(vec<double> a, vec<double> b) {
-  constexpr every_lane<double> all_lanes{};
-  return own_lanes<Block>(a, b, all_lanes) + other_lanes<Block>(a, b, all_lanes);
-}
-template <std::size_t Block>
-LOGZ_INLINE lane_sum<double> add_lanes(const lane_sum<double>& a, const lane_sum<double>& b) {
-  constexpr every_lane<double> all_lanes{};
-  lane_sum<double> s;
-  s.low = add_lanes<Block>(a.low, b.low);
-  s.high = two_sum<vec<double>>(own_lanes<Block>(a.high, b.high, all_lanes),
-                                other_lanes<Block>(a.high, b.high, all_lanes), s.low);
-  return s;
-}
-/// Sums of as many rows as a vector has lanes: rows[0] becomes that of row i in lane i, bit for bit as the row by itself.
-template <std::size_t Block = width<double> / 2, class Sum>
-LOGZ_INLINE void sum_rows(Sum* rows) {
-  if constexpr (Block != 0) {
-    LOGZ_UNROLL for (std::size_t i = 0; i < Block; ++i) rows[i] = add_lanes<Block>(rows[i], rows[i + Block]);
-    sum_rows<Block / 2>(rows);
-  }
-}
 /// Those of a row in a lane, rounded; the first lanes of a vector of floats.
 LOGZ_INLINE vec<float> rounded_rows(vec<double> sums) { return join(sums, sums); }
 LOGZ_INLINE vec<double> rounded_rows(const lane_sum<double>& sums) { return rounded_sums(sums); }

@@ -180,36 +180,56 @@ LOGZ_INLINE void set_aside(vec<S>& aside, vec<S>& a, vec<S>& b) {
   aside = largest;
 }
 
+/// The exps of two vectors on their way into a sum: unrounded, and rounded, or what is left of those to add.
+template <class S>
+struct exp_pair {
+  parts<S> a_parts, b_parts;
+  vec<S> a, b;
+};
+template <class S, terms Which>
+LOGZ_INLINE void join(lane_sum<S>& sum, const exp_pair<S>& e) {
+  if constexpr (Which == terms::others) {
+    add(sum, e.a_parts, e.b_parts);
+  } else if constexpr (Which == terms::kept) {
+    add_rounded(sum, e.a, e.b);
+  } else {
+    add_values(sum, e.a_parts, e.b_parts, e.a, e.b);
+  }
+}
+/// exp of two vectors, for a sum; rounded exps that are kept take their place.
+template <class S, terms Which>
+LOGZ_INLINE exp_pair<S> exp_of_pair(vec<S> exponent, vec<S> floor, vec<S>& a, vec<S>& b) {
+  exp_pair<S> e;
+  // NaN stays: larger() answers its second argument.
+  e.a_parts = exp_parts(larger(floor, a), exponent);
+  e.b_parts = exp_parts(larger(floor, b), exponent);
+  if constexpr (Which != terms::others) {
+    e.a = a = value(e.a_parts);
+    e.b = b = value(e.b_parts);
+  }
+  return e;
+}
 /// Adds exp of two vectors to the sum; for softmax the rounded exps take their place.
 template <class S, terms Which>
 LOGZ_INLINE void add_exp(lane_sum<S>& sum, vec<S> exponent, vec<S> floor, vec<S>& a, vec<S>& b) {
-  // NaN stays: larger() answers its second argument.
-  const parts<S> pa = exp_parts(larger(floor, a), exponent);
-  const parts<S> pb = exp_parts(larger(floor, b), exponent);
-  if constexpr (Which == terms::others) {
-    add(sum, pa, pb);
-  } else {
-    a = value(pa);
-    b = value(pb);
-    add_values(sum, pa, pb, a, b);
-  }
+  join<S, Which>(sum, exp_of_pair<S, Which>(exponent, floor, a, b));
 }
 
-/// The same for one slice or a vector of slices on their way, the largest number set aside where log Z is wanted.
-/// Softmax's maximum is found beforehand: to track it here costs more than the pass that it saves.
+/// exp of two vectors of one slice or of a vector of slices on their way, the largest number set aside where log Z is
+/// wanted.
+template <class S, terms Which>
+LOGZ_INLINE exp_pair<S> take_pair(vec<S>& top, vec<S>& aside, vec<S> exponent, vec<S> floor, vec<S>& a,
+                                  vec<S>& b) {
+  if constexpr (Which == terms::others) set_aside<S>(top, a, b);
+  exp_pair<S> e = exp_of_pair<S, Which>(exponent, floor, a, b);
+  if constexpr (Which == terms::kept) set_aside<S>(aside, e.a, e.b);
+  return e;
+}
+/// The same, added.
 template <class S, terms Which>
 LOGZ_INLINE void take(lane_sum<S>& sum, vec<S>& top, vec<S>& aside, vec<S> exponent, vec<S> floor, vec<S>& a,
                       vec<S>& b) {
-  if constexpr (Which == terms::kept) {
-    a = value(exp_parts(larger(floor, a), exponent));
-    b = value(exp_parts(larger(floor, b), exponent));
-    vec<S> a_left = a, b_left = b;
-    set_aside<S>(aside, a_left, b_left);
-    add_rounded(sum, a_left, b_left);
-  } else {
-    if constexpr (Which == terms::others) set_aside<S>(top, a, b);
-    add_exp<S, Which>(sum, exponent, floor, a, b);
-  }
+  join<S, Which>(sum, take_pair<S, Which>(top, aside, exponent, floor, a, b));
 }
 
 /// The sums of the lanes, in double.

@@ -120,9 +120,41 @@ LOGZ_INLINE bool slice_in_registers(const S* x, S* out, ptrdiff_t n,
   }
   return true;
 }
+/// The same as a row of short_rows(), where n numbers are one.
+template <class S, forward_op Op, int Pairs>
+LOGZ_INLINE bool row_in_registers(const S* x, S* out, ptrdiff_t n, [[maybe_unused]] slice_extras<S>& extras) {
+  constexpr ptrdiff_t w = width<S>;
+  constexpr bool backward = Op == forward_op::logsumexp_backward;
+  const vec<S> least = all(-std::numeric_limits<S>::infinity());
+  vec<S> v[2 * Pairs], top = least;
+  LOGZ_UNROLL for (int i = 0; i < 2 * Pairs; ++i) {
+    v[i] = load_before(x + i * w, n - i * w, least, out);
+    top = larger<vec<S>>(v[i], top);
+  }
+  top = backward ? all(extras.reference) : max_in_lanes<S>(top);
+  if (!(top[0] < range<S>::limit && top[0] > -range<S>::limit)) return false;
+  const vec<S> exponent = exponent_for<S>(top, span_of<S, Op>.bias), floor = floor_for<S>(exponent);
+  lane_sum<S> sum;
+  clear(sum);
+  LOGZ_UNROLL for (int i = 0; i < 2 * Pairs; i += 2)
+      add_exp<S, terms::all>(sum, exponent, floor, v[i], v[i + 1]);
+  double total, rest;
+  total_of_lanes(sum, total, rest);
+  const lane_sum<double> inverse = inverse_of<S, slices_of::first_lane>(all(total), all(rest));
+  coefficients<S> c = {all(S(inverse.high[0])), all(S(inverse.low[0])), all(S(1))};
+  if constexpr (backward) set_factor<S>(c, all(extras.factor));
+  LOGZ_UNROLL for (int i = 0; i < 2 * Pairs; ++i) store_up_to(out + i * w, n - i * w, map<S, Op>(v[i], c));
+  return true;
+}
 /// False, and nothing done, for longer slices too.
 template <class S, forward_op Op>
 bool short_slice(const S* x, S* out, ptrdiff_t n, slice_extras<S>& extras) {
+  if constexpr (summed<Op> == terms::all) {
+    if (fills_vectors<S>(n)) {
+      if (n <= 2 * width<S>) return row_in_registers<S, Op, 1>(x, out, n, extras);
+      return n <= 4 * width<S> && row_in_registers<S, Op, 2>(x, out, n, extras);
+    }
+  }
   if (n <= 2 * width<S>) return slice_in_registers<S, Op, 1>(x, out, n, extras);
   return n <= 4 * width<S> && slice_in_registers<S, Op, 2>(x, out, n, extras);
 }

@@ -1,0 +1,248 @@
+// SPDX-License-Identifier: MIT
+//
+// Softmax and the gradient of logsumexp on short slices whose numbers lie side by side: as many rows as a vector has lanes
+// share what crosses the lanes (maxima, sums) and what follows from it.
+
+namespace LOGZ_TARGET {
+
+/// Rows that leave at most an eighth of their vectors empty. Panels, which are transposed, leave nothing: they are faster
+/// where more would be (12, 20 and 36 floats of AVX-512, measured; 16, 32, 64 and 100 take 0.65 to 0.95 of their time).
+template <class S>
+constexpr bool fills_vectors(ptrdiff_t n) {
+  return (n + width<S> - 1) / width<S> * width<S> - n <= n / 8;
+}
+/// The last vector of a row, of which n <= width numbers are there.
+template <class S>
+LOGZ_INLINE vec<S> load_last(const S* p, ptrdiff_t n) {
+  return load_up_to(p, n, all(-std::numeric_limits<S>::infinity()));
+}
+/// The largest of a row in every lane, NaN ignored. `Vectors`: it has so many, the last filled in part; 0: any number.
+template <class S, int Vectors>
+LOGZ_INLINE vec<S> largest_in_lanes(const S* x, ptrdiff_t n) {
+  constexpr ptrdiff_t w = width<S>;
+  const vec<S> least = all(-std::numeric_limits<S>::infinity());
+  const ptrdiff_t last = Vectors == 0 ? (n - 1) / w * w : (Vectors - 1) * w;
+  vec<S> top = larger<vec<S>>(load_last(x + last, n - last), least);
+  for (ptrdiff_t l = 0; l < last; l += w) top = larger<vec<S>>(load(x + l), top);
+  return top;
+}
+
+template <class S, std::size_t Block>
+LOGZ_INLINE vec<S> larger_lanes(vec<S> a, vec<S> b) {
+  constexpr every_lane<S> all_lanes{};
+  return larger<vec<S>>(own_lanes<S, Block>(a, b, all_lanes), other_lanes<S, Block>(a, b, all_lanes));
+}
+/// Of as many rows as a vector has lanes: rows[0] becomes the largest of row i in lane i.
+template <class S, std::size_t Block = width<S> / 2>
+LOGZ_INLINE void max_rows(vec<S>* rows) {
+  if constexpr (Block != 0) {
+    LOGZ_UNROLL for (std::size_t i = 0; i < Block; ++i) rows[i] =
+        larger_lanes<S, Block>(rows[i], rows[i + Block]);
+    max_rows<S, Block / 2>(rows);
+  }
+}
+
+/// Whether the exps of a row are summed by themselves, once they have been stored: a processor has room for a hundred
+/// instructions that wait, and a sum would wait for its exps. Without fma the sum takes unrounded ones.
+template <int Vectors>
+inline constexpr bool sums_stored = has_fma&& Vectors != 0;
+/// The sum of a row's stored exps, as row_sum() adds them.
+template <class S, int Vectors>
+LOGZ_INLINE lane_sum<S> sum_of_stored(const S* e) {
+  const vec<S> none = {};
+  lane_sum<S> sum;
+  clear(sum);
+  add_rounded(sum, load(e), Vectors == 1 ? none : load(e + width<S>));
+  return sum;
+}
+/// The exps of a row, in whole vectors; and their sum, where they are not summed later.
+template <class S, int Vectors>
+LOGZ_INLINE lane_sum<S> exps_of_short(const S* x, ptrdiff_t n, vec<S> exponent, vec<S> floor, S* to) {
+  constexpr ptrdiff_t w = width<S>;
+  lane_sum<S> sum;
+  clear(sum);
+  exp_pair<S> late{};
+  ptrdiff_t l = 0;
+  vec<S> a, b;
+  if constexpr (Vectors == 0) {
+    for (; l + 2 * w < n; l += 2 * w) {
+      a = load(x + l);
+      b = load(x + l + w);
+      join<S, terms::all>(sum, late);
+      late = exp_of_pair<S, terms::all>(exponent, floor, a, b);
+      store(to + l, a);
+      store(to + l + w, b);
+    }
+    join<S, terms::all>(sum, late);
+  }
+  if (Vectors == 1 || (Vectors == 0 && n - l <= w)) {
+    late = exp_pair<S>{};
+    late.a_parts = exp_parts(larger(floor, load_last(x + l, n - l)), exponent);
+    late.a = value(late.a_parts);
+    store(to + l, late.a);
+  } else {
+    a = Vectors == 2 ? load(x) : load_last(x + l, n - l);
+    b = load_last(x + l + w, n - l - w);
+    late = exp_of_pair<S, terms::all>(exponent, floor, a, b);
+    store(to + l, a);
+    store(to + l + w, b);
+  }
+  if constexpr (!sums_stored<Vectors>) join<S, terms::all>(sum, late);
+  return sum;
+}
+
+template <class S, forward_op Op, int Vectors>
+LOGZ_INLINE void map_short(const S* from, S* to, ptrdiff_t n, const coefficients<S>& with) {
+  constexpr ptrdiff_t w = width<S>;
+  const ptrdiff_t last = Vectors == 0 ? (n - 1) / w * w : (Vectors - 1) * w;
+  ptrdiff_t l = 0;
+  for (; l < last; l += w) store(to + l, map<S, Op>(load(from + l), with));
+  store_up_to(to + l, n - l, map<S, Op>(load(from + l), with));
+}
+
+/// 1 / Z of rows, from their sums still in lanes.
+LOGZ_INLINE void inverse_of_rows(row_sum_of<float>* total, vec<float>& high, vec<float>& low) {
+  constexpr ptrdiff_t half = width<double>;
+  sum_rows(total);
+  sum_rows(total + half);
+  const vec<double> none = {};
+  const lane_sum<double> a = inverse_of<float>(total[0], none), b = inverse_of<float>(total[half], none);
+  high = join(a.high, b.high);
+  low = join(a.low, b.low);
+}
+LOGZ_INLINE void inverse_of_rows(row_sum_of<double>* total, vec<double>& high, vec<double>& low) {
+  sum_rows(total);
+  const lane_sum<double> inverse = inverse_of<double>(total[0].high, total[0].low);
+  high = inverse.high;
+  low = inverse.low;
+}
+
+/// Rows that share a vector of maxima, their exps in scratch.
+template <class S>
+struct short_group {
+  ptrdiff_t rows = 0;
+  const S* x;  // the numbers to exponentiate
+  ptrdiff_t x_slice;
+  S* exps;
+  S* out;
+  alignas(64) S exponent[width<S>], floor[width<S>];
+  alignas(64) S high[width<S>], low[width<S>];          // of the map
+  alignas(64) S factor[width<S>], reference[width<S>];  // logsumexp_backward
+};
+
+/// Rows from i on become a group: references of all, and plain numbers in scratch of those that are negated or far from 0.
+template <class S, forward_op Op, int Vectors>
+LOGZ_INLINE void start_group(short_group<S>& g, const forward_call<S>& call, ptrdiff_t i, ptrdiff_t rows,
+                             ptrdiff_t apart) {
+  constexpr ptrdiff_t w = width<S>;
+  const ptrdiff_t n = call.length;
+  g.rows = rows;
+  g.x = call.x + i * call.x_slice;
+  g.x_slice = call.x_slice;
+  g.out = call.out + i * call.out_slice;
+  const auto prepare = [&](bool negate, const S* shift) {
+    for (ptrdiff_t r = 0; r < rows; ++r)
+      row_prepare(g.x + r * g.x_slice, n, negate, shift == nullptr ? S(0) : shift[r], g.exps + r * apart);
+    g.x = g.exps;
+    g.x_slice = apart;
+  };
+  if (call.negate) prepare(true, nullptr);
+  vec<S> tops;
+  if constexpr (Op == forward_op::logsumexp_backward) {
+    for (ptrdiff_t r = 0; r < w; ++r) {
+      const ptrdiff_t slice = i + at_most(r, rows - 1);
+      g.reference[r] = call.reference[slice * call.reference_slice];
+      g.factor[r] = factor_of(call, slice);
+    }
+    tops = load(g.reference);
+  } else {
+    vec<S> lanes[w];
+    const S* const x = g.x;
+    const ptrdiff_t x_slice = g.x_slice;
+    if (rows == w) {
+      LOGZ_UNROLL for (ptrdiff_t r = 0; r < w; ++r) lanes[r] =
+          largest_in_lanes<S, Vectors>(x + r * x_slice, n);
+    } else {
+      for (ptrdiff_t r = 0; r < w; ++r)
+        lanes[r] = largest_in_lanes<S, Vectors>(x + at_most(r, rows - 1) * x_slice, n);
+    }
+    max_rows<S>(lanes);
+    tops = lanes[0];
+  }
+  partition<S> z;
+  set_reference<S>(z, tops, span_of<S, Op>);
+  store(g.exponent, z.exponent);
+  store(g.floor, z.floor);
+  if (is_far(z)) {
+    alignas(64) S shift[w];
+    store(shift, z.shift);
+    prepare(false, shift);
+  }
+}
+template <class S, forward_op Op, int Vectors>
+LOGZ_INLINE void write_group(short_group<S>& g, ptrdiff_t n, ptrdiff_t apart, ptrdiff_t out_slice) {
+  constexpr bool backward = Op == forward_op::logsumexp_backward;
+  S* out = g.out;
+  const S* e = g.exps;
+  for (ptrdiff_t r = 0; r < g.rows; ++r, e += apart, out += out_slice) {
+    if (backward && g.reference[r] == -std::numeric_limits<S>::infinity()) {  // Z is 0
+      for (ptrdiff_t l = 0; l < n; ++l) out[l] = 0;
+      continue;
+    }
+    const coefficients<S> with = {all(g.high[r]), all(g.low[r]), all(backward ? g.factor[r] : S(1))};
+    map_short<S, Op, Vectors>(e, out, n, with);
+  }
+  g.rows = 0;
+}
+
+/// Group by group, as rows of `Vectors` vectors, the last filled in part, or, 0, of any number of them. Between the exps of one and their sum come the last pass of the group before and the maxima of the next,
+/// so that no row waits for what crosses the lanes.
+template <class S, forward_op Op, int Vectors>
+void short_rows(const forward_call<S>& of) {
+  constexpr ptrdiff_t w = width<S>;
+  const forward_call<S> call = of;  // the stores might change what is given
+  const ptrdiff_t n = call.length, apart = (n + 2 * w - 1) / (2 * w) * (2 * w);
+  const ptrdiff_t together = 2 * w * apart <= call.scratch_size ? w : w / 2;
+  row_sum_of<S> total[w] = {};
+  short_group<S> groups[2];
+  groups[0].exps = call.scratch;
+  groups[1].exps = call.scratch + together * apart;
+  start_group<S, Op, Vectors>(groups[0], call, 0, at_most(call.count, together), apart);
+  for (ptrdiff_t i = 0, turn = 0; i < call.count; i += together, turn ^= 1) {
+    short_group<S>& g = groups[turn];
+    short_group<S>& other = groups[turn ^ 1];
+    const S* x = g.x;
+    S* e = g.exps;
+    for (ptrdiff_t r = 0; r < g.rows; ++r, x += g.x_slice, e += apart) {
+      const lane_sum<S> sum = exps_of_short<S, Vectors>(x, n, all(g.exponent[r]), all(g.floor[r]), e);
+      if constexpr (!sums_stored<Vectors>) total[r] = in_one_sum(sum);
+    }
+    write_group<S, Op, Vectors>(other, n, apart, call.out_slice);
+    const ptrdiff_t next = i + together;
+    if (next < call.count)
+      start_group<S, Op, Vectors>(other, call, next, at_most(call.count - next, together), apart);
+    if constexpr (sums_stored<Vectors>) {
+      for (ptrdiff_t r = 0; r < g.rows; ++r)
+        total[r] = in_one_sum(sum_of_stored<S, Vectors>(g.exps + r * apart));
+    }
+    coefficients<S> with;
+    inverse_of_rows(total, with.high, with.low);
+    if constexpr (Op == forward_op::logsumexp_backward) {
+      set_factor<S>(with, load(g.factor));
+      store(g.factor, with.factor);
+    }
+    store(g.high, with.high);
+    store(g.low, with.low);
+    if (next >= call.count) write_group<S, Op, Vectors>(g, n, apart, call.out_slice);
+  }
+}
+
+template <class S, forward_op Op>
+void short_rows(const forward_call<S>& call) {
+  constexpr ptrdiff_t w = width<S>;
+  if (call.length <= w) return short_rows<S, Op, 1>(call);
+  if (call.length <= 2 * w) return short_rows<S, Op, 2>(call);
+  return short_rows<S, Op, 0>(call);
+}
+
+}  // namespace LOGZ_TARGET
