@@ -18,6 +18,7 @@
 #include "hvp-inl.hpp"
 #include "rows-inl.hpp"
 #include "short_rows-inl.hpp"
+#include "short_loss_rows-inl.hpp"
 #include "transpose-inl.hpp"
 #include "pack-inl.hpp"
 #include "write_panel-inl.hpp"
@@ -50,6 +51,9 @@ void forward(const forward_call<S>& call) {
   }
   if constexpr (summed<Op> == terms::all) {
     if (contiguous && fills_vectors<S>(call.length)) return short_rows<S, Op>(call);
+  }
+  if constexpr (summed<Op> == terms::kept) {
+    if (contiguous && fills_vectors<S>(call.length)) return short_loss_rows<S, Op>(call);
   }
   if constexpr (is_weighted<Op>) {
     panels<S, Op>(call);

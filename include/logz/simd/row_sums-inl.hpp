@@ -19,10 +19,14 @@ template <class S, std::size_t Block, std::size_t... I>
 LOGZ_INLINE vec<S> other_lanes(vec<S> a, vec<S> b, std::index_sequence<I...>) {
   return select<S>(a, b, std::index_sequence<((I & Block ? sizeof...(I) : 0) + (I ^ Block))...>{});
 }
+template <class S, std::size_t Block>
+LOGZ_INLINE vec<S> sum_of_lanes(vec<S> a, vec<S> b) {
+  constexpr every_lane<S> all_lanes{};
+  return own_lanes<S, Block>(a, b, all_lanes) + other_lanes<S, Block>(a, b, all_lanes);
+}
 template <std::size_t Block>
 LOGZ_INLINE vec<double> add_lanes(vec<double> a, vec<double> b) {
-  constexpr every_lane<double> all_lanes{};
-  return own_lanes<double, Block>(a, b, all_lanes) + other_lanes<double, Block>(a, b, all_lanes);
+  return sum_of_lanes<double, Block>(a, b);
 }
 template <std::size_t Block>
 LOGZ_INLINE lane_sum<double> add_lanes(const lane_sum<double>& a, const lane_sum<double>& b) {
@@ -39,6 +43,26 @@ LOGZ_INLINE void sum_rows(Sum* rows) {
   if constexpr (Block != 0) {
     LOGZ_UNROLL for (std::size_t i = 0; i < Block; ++i) rows[i] = add_lanes<Block>(rows[i], rows[i + Block]);
     sum_rows<Block / 2>(rows);
+  }
+}
+
+/// The same of numbers of S, rounded.
+template <class S, std::size_t Block = width<S> / 2>
+LOGZ_INLINE void sum_rows_of(vec<S>* rows) {
+  if constexpr (Block != 0) {
+    LOGZ_UNROLL for (std::size_t i = 0; i < Block; ++i) rows[i] =
+        sum_of_lanes<S, Block>(rows[i], rows[i + Block]);
+    sum_rows_of<S, Block / 2>(rows);
+  }
+}
+
+/// The total of a row by itself, in every lane.
+template <class S, std::size_t Block = width<S> / 2>
+LOGZ_INLINE vec<S> total_in_lanes(vec<S> v) {
+  if constexpr (Block == 0) {
+    return v;
+  } else {
+    return total_in_lanes<S, Block / 2>(v + exchange_blocks<S, Block>(v, every_lane<S>{}));
   }
 }
 

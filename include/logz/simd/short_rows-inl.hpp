@@ -43,6 +43,21 @@ LOGZ_INLINE void max_rows(vec<S>* rows) {
   }
 }
 
+/// The largest of each of up to `width` rows.
+template <class S, int Vectors>
+LOGZ_INLINE vec<S> tops_of_rows(const S* x, ptrdiff_t x_slice, ptrdiff_t rows, ptrdiff_t n) {
+  constexpr ptrdiff_t w = width<S>;
+  vec<S> lanes[w];
+  if (rows == w) {
+    LOGZ_UNROLL for (ptrdiff_t r = 0; r < w; ++r) lanes[r] = largest_in_lanes<S, Vectors>(x + r * x_slice, n);
+  } else {
+    for (ptrdiff_t r = 0; r < w; ++r)
+      lanes[r] = largest_in_lanes<S, Vectors>(x + at_most(r, rows - 1) * x_slice, n);
+  }
+  max_rows<S>(lanes);
+  return lanes[0];
+}
+
 /// What the exps of a row have come to, still in lanes. The last pair joins the sum while the next row is exponentiated: a
 /// processor has room for a hundred instructions that wait, and a sum would wait for its exps.
 template <class S>
@@ -90,13 +105,15 @@ LOGZ_INLINE short_row<S> exps_of_short(const S* x, ptrdiff_t n, vec<S> exponent,
   return row;
 }
 
-template <class S, forward_op Op, int Vectors>
+/// `Whole`: from whole vectors, as exps in scratch are.
+template <class S, forward_op Op, int Vectors, bool Whole = true>
 LOGZ_INLINE void map_short(const S* from, S* to, ptrdiff_t n, const coefficients<S>& with) {
   constexpr ptrdiff_t w = width<S>;
   const ptrdiff_t last = Vectors == 0 ? (n - 1) / w * w : (Vectors - 1) * w;
   ptrdiff_t l = 0;
   for (; l < last; l += w) store(to + l, map<S, Op>(load(from + l), with));
-  store_up_to(to + l, n - l, map<S, Op>(load(from + l), with));
+  const vec<S> v = Whole ? load(from + l) : load_up_to(from + l, n - l, vec<S>{});
+  store_up_to(to + l, n - l, map<S, Op>(v, with));
 }
 
 /// Rows that share a vector of maxima, their exps in scratch.
@@ -138,18 +155,7 @@ LOGZ_INLINE void start_group(short_group<S>& g, const forward_call<S>& call, ptr
     }
     tops = load(g.reference);
   } else {
-    vec<S> lanes[w];
-    const S* const x = g.x;
-    const ptrdiff_t x_slice = g.x_slice;
-    if (rows == w) {
-      LOGZ_UNROLL for (ptrdiff_t r = 0; r < w; ++r) lanes[r] =
-          largest_in_lanes<S, Vectors>(x + r * x_slice, n);
-    } else {
-      for (ptrdiff_t r = 0; r < w; ++r)
-        lanes[r] = largest_in_lanes<S, Vectors>(x + at_most(r, rows - 1) * x_slice, n);
-    }
-    max_rows<S>(lanes);
-    tops = lanes[0];
+    tops = tops_of_rows<S, Vectors>(g.x, g.x_slice, rows, n);
   }
   partition<S> z;
   set_reference<S>(z, tops, span_of<S, Op>);

@@ -120,7 +120,7 @@ LOGZ_INLINE bool slice_in_registers(const S* x, S* out, ptrdiff_t n,
   }
   return true;
 }
-/// The same as a row of short_rows(), where n numbers are one.
+/// The same as a row of short_rows() or short_loss_rows(), where n numbers are one.
 template <class S, forward_op Op, int Pairs>
 LOGZ_INLINE bool row_in_registers(const S* x, S* out, ptrdiff_t n, [[maybe_unused]] slice_extras<S>& extras) {
   constexpr ptrdiff_t w = width<S>;
@@ -136,20 +136,47 @@ LOGZ_INLINE bool row_in_registers(const S* x, S* out, ptrdiff_t n, [[maybe_unuse
   const vec<S> exponent = exponent_for<S>(top, span_of<S, Op>.bias), floor = floor_for<S>(exponent);
   lane_sum<S> sum;
   clear(sum);
-  LOGZ_UNROLL for (int i = 0; i < 2 * Pairs; i += 2)
+  [[maybe_unused]] vec<S> ties = {};
+  LOGZ_UNROLL for (int i = 0; i < 2 * Pairs; i += 2) {
+    if constexpr (is_loss<Op>) {
+      const vec<S> a = exp_of<S>(v[i], exponent, floor), b = exp_of<S>(v[i + 1], exponent, floor);
+      add_rounded(sum, without_top<S>(v[i], a, top, ties), without_top<S>(v[i + 1], b, top, ties));
+      v[i] = a;
+      v[i + 1] = b;
+    } else {
       add_exp<S, terms::all>(sum, exponent, floor, v[i], v[i + 1]);
+    }
+  }
   double total, rest;
   total_of_lanes(sum, total, rest);
-  const lane_sum<double> inverse = inverse_of<S, slices_of::first_lane>(all(total), all(rest));
-  coefficients<S> c = {all(S(inverse.high[0])), all(S(inverse.low[0])), all(S(1))};
-  if constexpr (backward) set_factor<S>(c, all(extras.factor));
-  LOGZ_UNROLL for (int i = 0; i < 2 * Pairs; ++i) store_up_to(out + i * w, n - i * w, map<S, Op>(v[i], c));
+  coefficients<S> c;
+  [[maybe_unused]] S at_target{};
+  if constexpr (is_loss<Op>) {
+    lane_sum<double> others = {all(total), all(rest)};
+    const S count = total_in_lanes<S>(ties)[0];
+    if (count > 1) {
+      const vec<S> e = value(exp_parts(top, exponent));
+      add_ties<S>(others, all(double(count)), all(double(e[0])));
+    }
+    narrow_sum<S> as_narrow;
+    clear(as_narrow);
+    as_narrow.high = others.high;
+    if constexpr (sizeof(S) == 8) as_narrow.rest = others.low;
+    c = loss_of<S, true>(as_narrow, top, exponent, x[extras.target], extras, at_target);
+  } else {
+    const lane_sum<double> inverse = inverse_of<S, slices_of::first_lane>(all(total), all(rest));
+    c = {all(S(inverse.high[0])), all(S(inverse.low[0])), all(S(1))};
+    if constexpr (backward) set_factor<S>(c, all(extras.factor));
+  }
+  constexpr forward_op how = is_loss<Op> ? forward_op::softmax : Op;
+  LOGZ_UNROLL for (int i = 0; i < 2 * Pairs; ++i) store_up_to(out + i * w, n - i * w, map<S, how>(v[i], c));
+  if constexpr (is_loss<Op>) out[extras.target] = at_target;
   return true;
 }
 /// False, and nothing done, for longer slices too.
 template <class S, forward_op Op>
 bool short_slice(const S* x, S* out, ptrdiff_t n, slice_extras<S>& extras) {
-  if constexpr (summed<Op> == terms::all) {
+  if constexpr (keeps_exps(summed<Op>)) {
     if (fills_vectors<S>(n)) {
       if (n <= 2 * width<S>) return row_in_registers<S, Op, 1>(x, out, n, extras);
       return n <= 4 * width<S> && row_in_registers<S, Op, 2>(x, out, n, extras);
