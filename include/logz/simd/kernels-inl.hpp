@@ -49,11 +49,11 @@ void forward(const forward_call<S>& call) {
     rows<S, Op>(call);
     return;
   }
-  if constexpr (summed<Op> == terms::all) {
-    if (contiguous && fills_vectors<S>(call.length)) return short_rows<S, Op>(call);
+  if constexpr (has_short_rows && summed<Op> == terms::all) {
+    if (contiguous && is_row<S>(call.length)) return short_rows<S, Op>(call);
   }
-  if constexpr (summed<Op> == terms::kept) {
-    if (contiguous && fills_vectors<S>(call.length)) return short_loss_rows<S, Op>(call);
+  if constexpr (has_short_rows && summed<Op> == terms::kept) {
+    if (contiguous && is_row<S>(call.length)) return short_loss_rows<S, Op>(call);
   }
   if constexpr (is_weighted<Op>) {
     panels<S, Op>(call);

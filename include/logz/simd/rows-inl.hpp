@@ -23,6 +23,10 @@ constexpr terms summed = Op == forward_op::softmax || Op == forward_op::logsumex
                          : Op == forward_op::cross_entropy_gradient                        ? terms::kept
                                                                                            : terms::others;
 
+/// The largest number is found beside the sum, which does not find it by itself.
+template <forward_op Op>
+constexpr bool tracks_top = keeps_exps(summed<Op>) && Op != forward_op::logsumexp_backward;
+
 /// Rows that are negated or far from 0 are copied block by block into scratch, so that the passes see plain numbers.
 template <class S>
 S top_of_prepared(const forward_call<S>& call, const S* x) {
@@ -46,21 +50,17 @@ template <class S, forward_op Op>
 void sum_row(partition_of<S, Op>& z, const forward_call<S>& call, const S* x, ptrdiff_t slice, S* kept,
              bool prepared, waiting_row<S>& waiting) {
   constexpr terms which = summed<Op>;
-  constexpr bool tracks = keeps_exps(which) && Op != forward_op::logsumexp_backward;
+  constexpr bool tracks = tracks_top<Op>;
   constexpr ptrdiff_t ahead = page / static_cast<ptrdiff_t>(sizeof(S));
   if (!prepared && (which == terms::others || kept != nullptr)) {
     // A row whose maximum was looked for has been read: what is ahead is the next one, where rows are short.
-    const bool helps = kept == nullptr || call.length <= block_length<S>;
+    const bool helps = takes_samples(x, kept) || call.length <= block_length<S>;
     if constexpr (is_weighted<Op>) {
       return weighted_row_sum<S, is_entropy<Op>>(z, x, second_of<Op>(call, slice), call.length);
     }
     S* to = kept;
     if (Op == forward_op::log_softmax && !call.in_memory) to = call.out + slice * call.out_slice;
-    if (tracks && takes_samples(x, kept)) {
-      row_sum<S, Op, which, tracks>(z, x, call.length, to, ahead, waiting);
-    } else {
-      row_sum<S, Op, which>(z, x, call.length, to, helps ? ahead : 0, waiting);
-    }
+    row_sum<S, Op, which, tracks>(z, x, call.length, to, helps ? ahead : 0, waiting);
     waiting.from = nullptr;
     return;
   }
@@ -123,8 +123,8 @@ void row_remake(partition<S> z, const forward_call<S>& call, const S* x, S* to, 
   for (ptrdiff_t l = 0; l < call.length; l += block_length<S>) {
     const ptrdiff_t n = at_most(call.length - l, block_length<S>);
     if (prepared) row_prepare(x + l, n, call.negate, S(z.shift[0]), call.scratch);
-    row_sum<S, Op, keeps_exps(summed<Op>) ? summed<Op> : terms::all>(z, prepared ? call.scratch : x + l, n,
-                                                                     call.scratch);
+    row_sum<S, Op, keeps_exps(summed<Op>) ? summed<Op> : terms::all, tracks_top<Op>>(
+        z, prepared ? call.scratch : x + l, n, call.scratch);
     if constexpr (is_loss<Op>) {
       write_slopes<S>(call.scratch, to + l, n, with, slopes.from(l), streams);
     } else {

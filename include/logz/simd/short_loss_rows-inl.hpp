@@ -110,7 +110,8 @@ LOGZ_INLINE void store_sums_of(group<double, width<double>>& g, lane_sum<double>
 /// Rows from i on become a group: their maxima, what their targets and options ask of their numbers, and plain numbers in
 /// scratch of those that are far from 0.
 template <class S, int Vectors>
-LOGZ_INLINE void start_group(loss_rows<S>& of, const forward_call<S>& call, ptrdiff_t i, ptrdiff_t apart) {
+__attribute__((noinline)) void start_group(loss_rows<S>& of, const forward_call<S>& call, ptrdiff_t i,
+                                           ptrdiff_t apart) {
   constexpr ptrdiff_t w = width<S>;
   const loss_terms<S>& terms = *call.loss;
   const ptrdiff_t n = call.length;
@@ -147,7 +148,7 @@ LOGZ_INLINE void start_group(loss_rows<S>& of, const forward_call<S>& call, ptrd
 }
 
 template <class S, forward_op Op, int Vectors>
-LOGZ_INLINE void write_group(loss_rows<S>& of, const forward_call<S>& call) {
+__attribute__((noinline)) void write_group(loss_rows<S>& of, const forward_call<S>& call) {
   const loss_terms<S>& terms = *call.loss;
   const ptrdiff_t n = call.length;
   const bool flat = is_flat(terms), spreads = terms.has_shares();
@@ -189,16 +190,12 @@ void short_loss_rows(const forward_call<S>& of) {
     loss_rows<S>& other = groups[turn ^ 1];
     const S* x = now.x;
     S* out = call.out + i * call.out_slice;
-    short_loss_row<S> before =
-        exps_of_loss<S, Vectors>(x, n, all(now.g.exponent[0]), all(now.floor[0]), all(now.g.top[0]), out);
-    ties[0] = before.ties;
-    for (ptrdiff_t r = 1; r < now.rows; ++r) {
-      x += now.x_slice;
-      out += call.out_slice;
+    short_loss_row<S> before = {};
+    for (ptrdiff_t r = 0; r < now.rows; ++r, x += now.x_slice, out += call.out_slice) {
       const short_loss_row<S> row =
           exps_of_loss<S, Vectors>(x, n, all(now.g.exponent[r]), all(now.floor[r]), all(now.g.top[r]), out);
       ties[r] = row.ties;
-      total[r - 1] = finished(before);
+      if (r > 0) total[r - 1] = finished(before);
       before = row;
     }
     total[now.rows - 1] = finished(before);
@@ -212,9 +209,7 @@ void short_loss_rows(const forward_call<S>& of) {
 template <class S, forward_op Op>
 void short_loss_rows(const forward_call<S>& call) {
   constexpr ptrdiff_t w = width<S>;
-  if (call.length <= w) return short_loss_rows<S, Op, 1>(call);
-  if (call.length <= 2 * w) return short_loss_rows<S, Op, 2>(call);
-  return short_loss_rows<S, Op, 0>(call);
+  return call.length <= 2 * w ? short_loss_rows<S, Op, 2>(call) : short_loss_rows<S, Op, 0>(call);
 }
 
 }  // namespace LOGZ_TARGET

@@ -6,18 +6,21 @@
 
 namespace LOGZ_TARGET {
 
-/// Rows that leave at most an eighth of their vectors empty. Panels, which are transposed, leave nothing: they are faster
-/// where more would be (12, 20 and 36 floats of AVX-512, measured; 16, 32, 64 and 100 take 0.65 to 0.95 of their time).
+/// Rows of more than one vector that leave at most an eighth of theirs empty. Panels, which are transposed, leave nothing:
+/// they are faster where more would be (20 and 36 floats of AVX-512, measured; 32, 64 and 100 take 0.65 to 0.95 of their
+/// time). A kernel for rows of one vector would take 0.85 and a tenth more of the time to compile.
 template <class S>
-constexpr bool fills_vectors(ptrdiff_t n) {
-  return (n + width<S> - 1) / width<S> * width<S> - n <= n / 8;
+constexpr bool is_row(ptrdiff_t n) {
+  return n > width<S> && (n + width<S> - 1) / width<S> * width<S> - n <= n / 8;
 }
+/// Vectors of 16 bytes would gain a twentieth, which is not worth another kernel.
+inline constexpr bool has_short_rows = LOGZ_VECTOR_BYTES > 16;
 /// The last vector of a row, of which n <= width numbers are there.
 template <class S>
 LOGZ_INLINE vec<S> load_last(const S* p, ptrdiff_t n) {
   return load_up_to(p, n, all(-std::numeric_limits<S>::infinity()));
 }
-/// The largest of a row in every lane, NaN ignored. `Vectors`: it has so many, the last filled in part; 0: any number.
+/// The largest of a row in every lane, NaN ignored. `Vectors`: it has so many, the last filled in part; 0: more than two.
 template <class S, int Vectors>
 LOGZ_INLINE vec<S> largest_in_lanes(const S* x, ptrdiff_t n) {
   constexpr ptrdiff_t w = width<S>;
@@ -48,8 +51,12 @@ template <class S, int Vectors>
 LOGZ_INLINE vec<S> tops_of_rows(const S* x, ptrdiff_t x_slice, ptrdiff_t rows, ptrdiff_t n) {
   constexpr ptrdiff_t w = width<S>;
   vec<S> lanes[w];
-  if (rows == w) {
-    LOGZ_UNROLL for (ptrdiff_t r = 0; r < w; ++r) lanes[r] = largest_in_lanes<S, Vectors>(x + r * x_slice, n);
+  constexpr ptrdiff_t step = 4;
+  if (Vectors != 0 && rows == w) {
+    for (ptrdiff_t r = 0; r < w; r += step, x += step * x_slice) {
+      LOGZ_UNROLL for (ptrdiff_t i = 0; i < step; ++i) lanes[r + i] =
+          largest_in_lanes<S, Vectors>(x + i * x_slice, n);
+    }
   } else {
     for (ptrdiff_t r = 0; r < w; ++r)
       lanes[r] = largest_in_lanes<S, Vectors>(x + at_most(r, rows - 1) * x_slice, n);
@@ -90,7 +97,7 @@ LOGZ_INLINE short_row<S> exps_of_short(const S* x, ptrdiff_t n, vec<S> exponent,
     }
     join<S, terms::all>(row.sum, row.late);
   }
-  if (Vectors == 1 || (Vectors == 0 && n - l <= w)) {
+  if (Vectors == 0 && n - l <= w) {
     row.late = exp_pair<S>{};
     row.late.a_parts = exp_parts(larger(floor, load_last(x + l, n - l)), exponent);
     row.late.a = value(row.late.a_parts);
@@ -131,8 +138,8 @@ struct short_group {
 
 /// Rows from i on become a group: references of all, and plain numbers in scratch of those that are negated or far from 0.
 template <class S, forward_op Op, int Vectors>
-LOGZ_INLINE void start_group(short_group<S>& g, const forward_call<S>& call, ptrdiff_t i, ptrdiff_t rows,
-                             ptrdiff_t apart) {
+__attribute__((noinline)) void start_group(short_group<S>& g, const forward_call<S>& call, ptrdiff_t i,
+                                           ptrdiff_t rows, ptrdiff_t apart) {
   constexpr ptrdiff_t w = width<S>;
   const ptrdiff_t n = call.length;
   g.rows = rows;
@@ -186,7 +193,7 @@ LOGZ_INLINE void find_inverses(lane_sum<double>* total, vec<double>& high, vec<d
 }
 
 template <class S, forward_op Op, int Vectors>
-LOGZ_INLINE void write_group(short_group<S>& g, const forward_call<S>& call, ptrdiff_t apart) {
+__attribute__((noinline)) void write_group(short_group<S>& g, const forward_call<S>& call, ptrdiff_t apart) {
   constexpr bool backward = Op == forward_op::logsumexp_backward;
   S* out = g.out;
   const S* e = g.exps;
@@ -201,7 +208,7 @@ LOGZ_INLINE void write_group(short_group<S>& g, const forward_call<S>& call, ptr
   g.rows = 0;
 }
 
-/// Group by group, as rows of `Vectors` vectors, the last filled in part, or, 0, of any number of them. Between the exps of
+/// Group by group. Between the exps of
 /// one and their sum come the last pass of the group before and the maxima of the next, so that no row waits for what crosses
 /// the lanes.
 template <class S, forward_op Op, int Vectors>
@@ -247,9 +254,7 @@ void short_rows(const forward_call<S>& of) {
 template <class S, forward_op Op>
 void short_rows(const forward_call<S>& call) {
   constexpr ptrdiff_t w = width<S>;
-  if (call.length <= w) return short_rows<S, Op, 1>(call);
-  if (call.length <= 2 * w) return short_rows<S, Op, 2>(call);
-  return short_rows<S, Op, 0>(call);
+  return call.length <= 2 * w ? short_rows<S, Op, 2>(call) : short_rows<S, Op, 0>(call);
 }
 
 }  // namespace LOGZ_TARGET

@@ -176,8 +176,8 @@ LOGZ_INLINE bool row_in_registers(const S* x, S* out, ptrdiff_t n, [[maybe_unuse
 /// False, and nothing done, for longer slices too.
 template <class S, forward_op Op>
 bool short_slice(const S* x, S* out, ptrdiff_t n, slice_extras<S>& extras) {
-  if constexpr (keeps_exps(summed<Op>)) {
-    if (fills_vectors<S>(n)) {
+  if constexpr (has_short_rows && keeps_exps(summed<Op>)) {
+    if (is_row<S>(n)) {
       if (n <= 2 * width<S>) return row_in_registers<S, Op, 1>(x, out, n, extras);
       return n <= 4 * width<S> && row_in_registers<S, Op, 2>(x, out, n, extras);
     }
