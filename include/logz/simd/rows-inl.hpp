@@ -61,7 +61,6 @@ void sum_row(partition_of<S, Op>& z, const forward_call<S>& call, const S* x, pt
     S* to = kept;
     if (Op == forward_op::log_softmax && !call.in_memory) to = call.out + slice * call.out_slice;
     row_sum<S, Op, which, tracks>(z, x, call.length, to, helps ? ahead : 0, waiting);
-    waiting.from = nullptr;
     return;
   }
   for (ptrdiff_t l = 0; l < call.length; l += block_length<S>) {
@@ -133,6 +132,34 @@ void row_remake(partition<S> z, const forward_call<S>& call, const S* x, S* to, 
   }
 }
 
+/// The last pass over a row waits, but for what comes before the first whole line of its result.
+template <class S, forward_op Op>
+void let_wait(const S* from, S* to, ptrdiff_t n, const coefficients<S>& with, bool streams,
+              waiting_row<S>& waiting) {
+  const ptrdiff_t head = until_aligned(to, n);
+  if (head != 0) store_first(to, head, map<S, Op>(load_first(from, head, vec<S>{}), with));
+  waiting = {from + head, to + head, n - head, streams, with, nullptr, S(0)};
+}
+/// What is left to do of a row that has waited: all of its map if no other row has taken it along.
+template <class S, forward_op Op>
+void settle(waiting_row<S>& waiting) {
+  if constexpr (!is_reduction<Op> && !is_weighted<Op>) {
+    if (waiting.n > 0) row_map<S, Op>(waiting.from, waiting.to, waiting.n, waiting.with, waiting.streams);
+    if (waiting.target != nullptr) *waiting.target = waiting.at_target;
+    waiting.n = 0;
+    waiting.target = nullptr;
+  }
+}
+template <class S, forward_op Op>
+LOGZ_INLINE void write_or_wait(const S* from, S* to, ptrdiff_t n, const coefficients<S>& with, bool streams,
+                               bool waits, waiting_row<S>& waiting) {
+  if (waits) {
+    let_wait<S, Op>(from, to, n, with, streams, waiting);
+  } else {
+    row_map<S, Op>(from, to, n, with, streams);
+  }
+}
+
 /// The gradient of a loss, and all that is asked of one row.
 template <class S, forward_op Op, int Count>
 void write_loss_row(const loss_group<S, Count>& lg, ptrdiff_t r, const partition<S>& z,
@@ -154,33 +181,16 @@ void write_loss_row(const loss_group<S, Count>& lg, ptrdiff_t r, const partition
   } else if (streams && targeted && slopes.uniform()) {
     return row_map_with<S, Op>(kept, out, call.length, slopes.with(with), y, at_target);
   } else if (waits && slopes.uniform()) {
-    waiting = {kept, out, slopes.with(with), targeted ? y : -1, at_target};
+    let_wait<S, Op>(kept, out, call.length, slopes.with(with), false, waiting);
+    if (targeted) {
+      waiting.target = out + y;
+      waiting.at_target = at_target;
+    }
     return;
   } else {
     write_slopes<S>(kept, out, call.length, with, slopes, streams);
   }
   if (targeted) out[y] = at_target;
-}
-
-/// What is left to do of a row that has waited: all of its map if no other row has taken it along.
-template <class S, forward_op Op>
-void settle(waiting_row<S>& waiting, ptrdiff_t n) {
-  if constexpr (!is_reduction<Op> && !is_weighted<Op>) {
-    if (waiting.from != nullptr) row_map<S, Op>(waiting.from, waiting.to, n, waiting.with, false);
-    if (waiting.target >= 0) waiting.to[waiting.target] = waiting.at_target;
-    waiting.from = nullptr;
-    waiting.target = -1;
-  }
-}
-
-template <class S, forward_op Op>
-LOGZ_INLINE void write_or_wait(const S* from, S* to, ptrdiff_t n, const coefficients<S>& with, bool streams,
-                               bool waits, waiting_row<S>& waiting) {
-  if (waits) {
-    waiting = {from, to, with, -1, S(0)};
-  } else {
-    row_map<S, Op>(from, to, n, with, streams);
-  }
 }
 
 template <class S, forward_op Op>
@@ -195,17 +205,21 @@ void rows(const forward_call<S>& call) {
   const bool keep =
       keeps_exps(which) && (streams ? apart <= call.scratch_size - block_length<S> : n <= kept_length<S>);
   // As many rows at a time as 64 KiB hold: they share divisions and logarithms, and stay in L2 until the map. Streams want
-  // to be read and written by turns: of a page, rows of 1000 floats take 0.8 of the time, measured.
-  const ptrdiff_t fitting = (streams ? 4096 : 65536) / static_cast<ptrdiff_t>(sizeof(S)) / n;
+  // to be read and written by turns: of 16 KiB, rows of 1000 floats take 0.8 of the time, measured; of a page where no row
+  // waits.
+  constexpr ptrdiff_t streamed = which == terms::kept ? 4096 : 16384;
+  const ptrdiff_t fitting = (streams ? streamed : 65536) / static_cast<ptrdiff_t>(sizeof(S)) / n;
   const ptrdiff_t at_once = fitting < 1 ? 1 : at_most(fitting, most);
   // Two longer rows and their results would not stay in L2: 128256 doubles would take 1.1 to 1.25 of the time, measured.
-  const bool waits = !streams && n * static_cast<ptrdiff_t>(sizeof(S)) <= 262144;
+  // Streamed ones wait in scratch, but not those whose target has to be set before their line leaves.
+  const bool waits = n * static_cast<ptrdiff_t>(sizeof(S)) <= 262144 &&
+                     (!streams || (which != terms::kept &&
+                                   (!keep || block_length<S> + 2 * at_once * apart <= call.scratch_size)));
   group<S, room> g;
   loss_group<S, is_loss<Op> ? room : 1> lg;
   weighted_group<S, is_weighted<Op> ? room : 1> wg;
   partition_of<S, Op> z;
   waiting_row<S> waiting[most] = {};
-  for (waiting_row<S>& row : waiting) row.target = -1;
   for (ptrdiff_t i = 0; i < call.count; i += at_once) {
     const ptrdiff_t rows = at_most(call.count - i, at_once);
     S* kept[most];
@@ -213,9 +227,10 @@ void rows(const forward_call<S>& call) {
     for (ptrdiff_t r = 0; r < rows; ++r) {
       const S* const x = call.x + (i + r) * call.x_slice;
       kept[r] = !keep ? nullptr : streams ? aside + r * apart : call.out + (i + r) * call.out_slice;
+      if (streams && keep && waits && (i / at_once & 1) != 0) kept[r] += at_once * apart;
       if constexpr (is_loss<Op>) {
         if (is_skipped(*call.loss, i + r)) {
-          settle<S, Op>(waiting[r], n);
+          settle<S, Op>(waiting[r]);
           fill(g, r);
           clear_target(lg, r);
           continue;
@@ -227,7 +242,7 @@ void rows(const forward_call<S>& call) {
         if (!takes_samples(x, kept[r])) inspect_row(lg, r, *call.loss, i + r, x, n, reference);
       }
       prepared = find_partition<S, Op>(z, call, x, i + r, reference, kept[r], waiting[r]);
-      settle<S, Op>(waiting[r], n);
+      settle<S, Op>(waiting[r]);
       if constexpr (which == terms::others && Op != forward_op::hvp) add_all_but_top(z);
       if constexpr (is_weighted<Op>) total_of_lanes(z.products, wg.products[r], wg.rest[r]);
       if constexpr (is_weighted<Op> && !is_reduction<Op>) wg.factor[r] = weighted_factor_of<Op>(call, i + r);
@@ -301,7 +316,7 @@ void rows(const forward_call<S>& call) {
       }
     }
   }
-  for (waiting_row<S>& row : waiting) settle<S, Op>(row, n);
+  for (waiting_row<S>& row : waiting) settle<S, Op>(row);
   if (streams) stream_fence();
 }
 
