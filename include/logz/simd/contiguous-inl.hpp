@@ -193,7 +193,7 @@ struct waiting_row {
   ptrdiff_t n;
   bool streams;
   coefficients<S> with;
-  S* target;  // becomes at_target in the end; null: none
+  ptrdiff_t target;  // this one of the n becomes at_target, before its line leaves; negative: none of them
   S at_target;
 };
 
@@ -213,6 +213,7 @@ __attribute__((noinline)) void row_sum(partition<S>& z, const S* x, ptrdiff_t n,
   S* const to = waiting.to;
   const ptrdiff_t left = waiting.n;
   const bool streams = waiting.streams;
+  [[maybe_unused]] const ptrdiff_t target = waiting.target;
   const coefficients<S> with = waiting.with;
   // A pair joins the sum while the next is exponentiated: a processor has room for a hundred instructions that wait, and
   // those of a sum would wait for the whole of an exp (measured: 0.85 of the time).
@@ -238,6 +239,16 @@ __attribute__((noinline)) void row_sum(partition<S>& z, const S* x, ptrdiff_t n,
       if (l + 2 * w > left) continue;
       a = map<S, Op>(load(from + l), with);
       b = map<S, Op>(load(from + l + w), with);
+      if constexpr (is_loss<Op>) {
+        if (target - l >= 0 && target - l < 2 * w) {
+          alignas(64) S numbers[2 * w];
+          store(numbers, a);
+          store(numbers + w, b);
+          numbers[target - l] = waiting.at_target;
+          a = load(numbers);
+          b = load(numbers + w);
+        }
+      }
       if (streams) {
         stream(to + l, a);
         stream(to + l + w, b);
@@ -253,6 +264,7 @@ __attribute__((noinline)) void row_sum(partition<S>& z, const S* x, ptrdiff_t n,
   waiting.from += done;
   waiting.to += done;
   waiting.n -= done;
+  waiting.target -= done;
   z.sum = sum;
   z.top = top;
   z.aside = aside;
@@ -289,25 +301,6 @@ LOGZ_INLINE void row_map(const S* from, S* to, ptrdiff_t n, const Coefficients& 
   } else {
     row_map<S, Op, false>(from, to, n, with, 1);
   }
-}
-
-/// One slice, streamed, with number `at` set to `value`: a store of its own would wait for the line that has just left.
-template <class S, forward_op Op>
-void row_map_with(const S* from, S* to, ptrdiff_t n, const coefficients<S>& with, ptrdiff_t at, S value) {
-  constexpr ptrdiff_t w = width<S>;
-  const ptrdiff_t head = until_aligned(to, n), start = at < head ? n : head + (at - head) / w * w,
-                  rest = start + w;
-  if (rest > n) {  // a line that is not streamed
-    row_map<S, Op, true>(from, to, n, with, 1);
-    to[at] = value;
-    return;
-  }
-  row_map<S, Op, true>(from, to, start, with, 1);
-  alignas(64) S line[w];
-  store(line, map<S, Op>(load(from + start), with));
-  line[at - start] = value;
-  stream(to + start, load(line));
-  row_map<S, Op, true>(from + rest, to + rest, n - rest, with, 1);
 }
 
 }  // namespace LOGZ_TARGET

@@ -138,16 +138,16 @@ void let_wait(const S* from, S* to, ptrdiff_t n, const coefficients<S>& with, bo
               waiting_row<S>& waiting) {
   const ptrdiff_t head = until_aligned(to, n);
   if (head != 0) store_first(to, head, map<S, Op>(load_first(from, head, vec<S>{}), with));
-  waiting = {from + head, to + head, n - head, streams, with, nullptr, S(0)};
+  waiting = {from + head, to + head, n - head, streams, with, -1, S(0)};
 }
 /// What is left to do of a row that has waited: all of its map if no other row has taken it along.
 template <class S, forward_op Op>
 void settle(waiting_row<S>& waiting) {
   if constexpr (!is_reduction<Op> && !is_weighted<Op>) {
     if (waiting.n > 0) row_map<S, Op>(waiting.from, waiting.to, waiting.n, waiting.with, waiting.streams);
-    if (waiting.target != nullptr) *waiting.target = waiting.at_target;
+    if (waiting.target >= 0) waiting.to[waiting.target] = waiting.at_target;
     waiting.n = 0;
-    waiting.target = nullptr;
+    waiting.target = -1;
   }
 }
 template <class S, forward_op Op>
@@ -178,14 +178,11 @@ void write_loss_row(const loss_group<S, Count>& lg, ptrdiff_t r, const partition
   const S at_target = targeted ? S(slope_at(lg, r, terms, y)) : S(0);
   if (kept == nullptr) {
     row_remake<S, Op>(z, call, call.x + sample * call.x_slice, out, with, prepared, streams, slopes);
-  } else if (streams && targeted && slopes.uniform()) {
-    return row_map_with<S, Op>(kept, out, call.length, slopes.with(with), y, at_target);
   } else if (waits && slopes.uniform()) {
-    let_wait<S, Op>(kept, out, call.length, slopes.with(with), false, waiting);
-    if (targeted) {
-      waiting.target = out + y;
-      waiting.at_target = at_target;
-    }
+    let_wait<S, Op>(kept, out, call.length, slopes.with(with), streams, waiting);
+    waiting.target = targeted ? y - (call.length - waiting.n) : -1;
+    waiting.at_target = at_target;
+    if (targeted && waiting.target < 0) out[y] = at_target;
     return;
   } else {
     write_slopes<S>(kept, out, call.length, with, slopes, streams);
@@ -205,21 +202,19 @@ void rows(const forward_call<S>& call) {
   const bool keep =
       keeps_exps(which) && (streams ? apart <= call.scratch_size - block_length<S> : n <= kept_length<S>);
   // As many rows at a time as 64 KiB hold: they share divisions and logarithms, and stay in L2 until the map. Streams want
-  // to be read and written by turns: of 16 KiB, rows of 1000 floats take 0.8 of the time, measured; of a page where no row
-  // waits.
-  constexpr ptrdiff_t streamed = which == terms::kept ? 4096 : 16384;
-  const ptrdiff_t fitting = (streams ? streamed : 65536) / static_cast<ptrdiff_t>(sizeof(S)) / n;
+  // to be read and written by turns: of 16 KiB, rows of 1000 floats take 0.8 of the time, measured.
+  const ptrdiff_t fitting = (streams ? 16384 : 65536) / static_cast<ptrdiff_t>(sizeof(S)) / n;
   const ptrdiff_t at_once = fitting < 1 ? 1 : at_most(fitting, most);
   // Two longer rows and their results would not stay in L2: 128256 doubles would take 1.1 to 1.25 of the time, measured.
-  // Streamed ones wait in scratch, but not those whose target has to be set before their line leaves.
+  // The exps of streamed ones wait in scratch.
   const bool waits = n * static_cast<ptrdiff_t>(sizeof(S)) <= 262144 &&
-                     (!streams || (which != terms::kept &&
-                                   (!keep || block_length<S> + 2 * at_once * apart <= call.scratch_size)));
+                     (!streams || !keep || block_length<S> + 2 * at_once * apart <= call.scratch_size);
   group<S, room> g;
   loss_group<S, is_loss<Op> ? room : 1> lg;
   weighted_group<S, is_weighted<Op> ? room : 1> wg;
   partition_of<S, Op> z;
   waiting_row<S> waiting[most] = {};
+  for (waiting_row<S>& row : waiting) row.target = -1;
   for (ptrdiff_t i = 0; i < call.count; i += at_once) {
     const ptrdiff_t rows = at_most(call.count - i, at_once);
     S* kept[most];
