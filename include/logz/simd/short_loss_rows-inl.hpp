@@ -11,7 +11,7 @@ struct loss_rows {
   group<S, width<S>> g;
   loss_group<S, width<S>> lg;
   alignas(64) S floor[width<S>];
-  ptrdiff_t first, rows = 0;
+  ptrdiff_t first = 0, rows = 0;
   const S* x;  // the numbers to exponentiate
   ptrdiff_t x_slice;
 };
