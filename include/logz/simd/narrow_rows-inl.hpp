@@ -197,7 +197,13 @@ const S* gather_rows(ptrdiff_t row, const S* x, ptrdiff_t length_stride, ptrdiff
     copy_rows(row, x, length_stride, n, to);
     return to;
   }
-  for (ptrdiff_t l = 0; l < n; ++l) {
+  ptrdiff_t l = 0;
+  if (slice_stride == 1) {
+    // What a vector holds past its row is overwritten by the next; the last ones would be written past the end.
+    for (; (n - l) * row >= width<S>; ++l)
+      store(to + l * row, load_first(x + l * length_stride, slices, vec<S>{}));
+  }
+  for (; l < n; ++l) {
     for (ptrdiff_t i = 0; i < row; ++i)
       to[l * row + i] = x[l * length_stride + at_most(i, slices - 1) * slice_stride];
   }
@@ -206,7 +212,11 @@ const S* gather_rows(ptrdiff_t row, const S* x, ptrdiff_t length_stride, ptrdiff
 template <class S>
 void scatter_rows(ptrdiff_t row, const S* from, ptrdiff_t n, S* out, ptrdiff_t length_stride,
                   ptrdiff_t slice_stride, ptrdiff_t slices) {
-  for (ptrdiff_t l = 0; l < n; ++l) {
+  ptrdiff_t l = 0;
+  if (slice_stride == 1) {
+    for (; (n - l) * row >= width<S>; ++l) store_first(out + l * length_stride, slices, load(from + l * row));
+  }
+  for (; l < n; ++l) {
     for (ptrdiff_t i = 0; i < slices; ++i) out[l * length_stride + i * slice_stride] = from[l * row + i];
   }
 }
