@@ -58,6 +58,7 @@ void forward(const forward_call<S>& call) {
   if constexpr (is_weighted<Op>) {
     panels<S, Op>(call);
   } else if (call.count <= 2 && (call.count == 1 || call.x_slice != 1)) {
+    // Two that are not neighbours share no vector.
     for (ptrdiff_t i = 0; i < call.count; ++i) narrow<S, Op>(call, i, 1);
   } else {
     panels<S, Op>(call);
