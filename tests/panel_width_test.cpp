@@ -219,6 +219,29 @@ TEST_CASE_TEMPLATE("panels: a slice's bits do not depend on how many lie beside 
 
 // Slices that are read where they are come in panels of any width, and a far one sends their blocks through scratch: the
 // small one on the stack holds 32 rows of up to 92 floats.
+TEST_CASE_TEMPLATE("few rows: gradients in place are the gradients elsewhere", T, float, double) {
+  for (const Index n : {1, 2, 3, 10, 15, 16, 17}) {
+    for (Index count = 1; count <= 70; ++count) {
+      CAPTURE(n);
+      CAPTURE(count);
+      const matrix<T> g = matrix<T>::Random(count, n), p = logz::softmax((g * T(3)).rowwise());
+      const matrix<T> expected = logz::softmax_backward(g.rowwise(), p);
+      matrix<T> over_g = g, over_p = p;
+      over_g = logz::softmax_backward(over_g.rowwise(), p);
+      over_p = logz::softmax_backward(g.rowwise(), over_p);
+      CHECK(same_bits(over_g, expected));
+      CHECK(same_bits(over_p, expected));
+      // Not the whole of a matrix, so that rows do not begin where vectors do.
+      matrix<T> big = matrix<T>::Constant(count + 5, n, T(7));
+      big.middleRows(3, count) = g;
+      big.middleRows(3, count) = logz::softmax_backward(big.middleRows(3, count).rowwise(), p);
+      CHECK(same_bits(big.middleRows(3, count), expected));
+      CHECK((big.topRows(3).array() == 7).all());
+      CHECK((big.bottomRows(2).array() == 7).all());
+    }
+  }
+}
+
 TEST_CASE_TEMPLATE("wide panels: a slice's bits do not depend on how many lie beside it", T, float, double) {
   const double limit = std::is_same_v<T, float> ? 16384 : 4096;
   for (const Index n : {7, 33, 40}) {

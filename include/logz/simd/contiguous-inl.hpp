@@ -185,7 +185,7 @@ LOGZ_INLINE vec<S> map(vec<S> v, const coefficients<S>& c) {
 }
 
 /// A row's last pass, where it waits to go along with the sum of a row as long: a loop full of arithmetic hides its loads
-/// and stores. Rows of 1000 floats take 0.85 of the time in L2, measured.
+/// and stores. Rows of 1000 floats that lie in L3 take 0.9 of the time, of 32000 0.8 to 0.86, streamed ones 0.8, measured.
 template <class S>
 struct waiting_row {
   const S* from;
@@ -216,7 +216,7 @@ __attribute__((noinline)) void row_sum(partition<S>& z, const S* x, ptrdiff_t n,
   [[maybe_unused]] const ptrdiff_t target = waiting.target;
   const coefficients<S> with = waiting.with;
   // A pair joins the sum while the next is exponentiated: a processor has room for a hundred instructions that wait, and
-  // those of a sum would wait for the whole of an exp (measured: 0.85 of the time).
+  // those of a sum would wait for the whole of an exp (rows of 1000 floats in L2 0.95 of the time, measured).
   exp_pair<S> late{};
   for (ptrdiff_t l = 0; l < n; l += 2 * w) {
     vec<S> a, b;

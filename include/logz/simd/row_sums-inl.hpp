@@ -19,14 +19,11 @@ template <class S, std::size_t Block, std::size_t... I>
 LOGZ_INLINE vec<S> other_lanes(vec<S> a, vec<S> b, std::index_sequence<I...>) {
   return select<S>(a, b, std::index_sequence<((I & Block ? sizeof...(I) : 0) + (I ^ Block))...>{});
 }
-template <class S, std::size_t Block>
-LOGZ_INLINE vec<S> sum_of_lanes(vec<S> a, vec<S> b) {
+template <std::size_t Block, class V>
+LOGZ_INLINE V add_lanes(V a, V b) {
+  typedef std::decay_t<decltype(a[0])> S;
   constexpr every_lane<S> all_lanes{};
   return own_lanes<S, Block>(a, b, all_lanes) + other_lanes<S, Block>(a, b, all_lanes);
-}
-template <std::size_t Block>
-LOGZ_INLINE vec<double> add_lanes(vec<double> a, vec<double> b) {
-  return sum_of_lanes<double, Block>(a, b);
 }
 template <std::size_t Block>
 LOGZ_INLINE lane_sum<double> add_lanes(const lane_sum<double>& a, const lane_sum<double>& b) {
@@ -37,22 +34,12 @@ LOGZ_INLINE lane_sum<double> add_lanes(const lane_sum<double>& a, const lane_sum
                                 other_lanes<double, Block>(a.high, b.high, all_lanes), s.low);
   return s;
 }
-/// Sums of as many rows as a vector has lanes: rows[0] becomes that of row i in lane i, bit for bit as the row by itself.
+/// Sums of as many rows as a vector has lanes, 2 · Block: rows[0] becomes that of row i in lane i, bit for bit as the row by itself.
 template <std::size_t Block = width<double> / 2, class Sum>
 LOGZ_INLINE void sum_rows(Sum* rows) {
   if constexpr (Block != 0) {
     LOGZ_UNROLL for (std::size_t i = 0; i < Block; ++i) rows[i] = add_lanes<Block>(rows[i], rows[i + Block]);
     sum_rows<Block / 2>(rows);
-  }
-}
-
-/// The same of numbers of S, rounded.
-template <class S, std::size_t Block = width<S> / 2>
-LOGZ_INLINE void sum_rows_of(vec<S>* rows) {
-  if constexpr (Block != 0) {
-    LOGZ_UNROLL for (std::size_t i = 0; i < Block; ++i) rows[i] =
-        sum_of_lanes<S, Block>(rows[i], rows[i + Block]);
-    sum_rows_of<S, Block / 2>(rows);
   }
 }
 

@@ -87,7 +87,7 @@ LOGZ_INLINE void store_sums_of(group<float, width<float>>& g, vec<double>* total
   constexpr ptrdiff_t half = width<double>;
   sum_rows(total);
   sum_rows(total + half);
-  sum_rows_of<float>(ties);
+  sum_rows<width<float> / 2>(ties);
   lane_sum<double> a = {total[0], vec<double>{}}, b = {total[half], vec<double>{}};
   if (any<float>(bits<float>(ties[0] > 1.0f))) {
     const vec<float> e = value(exp_parts(load(g.top), load(g.exponent)));
@@ -99,7 +99,7 @@ LOGZ_INLINE void store_sums_of(group<float, width<float>>& g, vec<double>* total
 }
 LOGZ_INLINE void store_sums_of(group<double, width<double>>& g, lane_sum<double>* total, vec<double>* ties) {
   sum_rows(total);
-  sum_rows_of<double>(ties);
+  sum_rows(ties);
   lane_sum<double> sum = total[0];
   if (any<double>(bits<double>(ties[0] > 1.0)))
     add_ties<double>(sum, ties[0], value(exp_parts(load(g.top), load(g.exponent))));

@@ -15,6 +15,7 @@ constexpr bool is_row(ptrdiff_t n) {
 }
 /// Vectors of 16 bytes would gain a twentieth, which is not worth another kernel.
 inline constexpr bool has_short_rows = LOGZ_VECTOR_BYTES > 16;
+
 /// The last vector of a row, of which n <= width numbers are there.
 template <class S>
 LOGZ_INLINE vec<S> load_last(const S* p, ptrdiff_t n) {
@@ -208,9 +209,8 @@ __attribute__((noinline)) void write_group(short_group<S>& g, const forward_call
   g.rows = 0;
 }
 
-/// Group by group. Between the exps of
-/// one and their sum come the last pass of the group before and the maxima of the next, so that no row waits for what crosses
-/// the lanes.
+/// Group by group. Between the exps of one and their sum come the last pass of the group before and the maxima of the next,
+/// so that no row waits for what crosses the lanes.
 template <class S, forward_op Op, int Vectors>
 void short_rows(const forward_call<S>& of) {
   constexpr ptrdiff_t w = width<S>;
