@@ -47,13 +47,20 @@ struct strides {
   Index length, slice;
 };
 
-/// `moved`: the slices are far from 0, and negated where the function has a form for that.
+/// Slices that are far from 0: none, all of them, negated where the function has a form for that, or every second one.
+enum class far_slices { none, all, every_second };
+
 template <class T, simd::forward_op Op>
-void check_forward(Index count, Index n, const strides& by, Index offset, bool moved = false) {
+void check_forward(Index count, Index n, const strides& by, Index offset,
+                   far_slices moved = far_slices::none) {
   numbers<T> x(count * n, offset), out(count * n, offset), expected(count * n, 0), factor(count, 0),
       lz(count, 0), second(count * n, 1);
   fill(x.data(), count * n);
-  for (Index i = 0; i < count * n && moved; ++i) x.data()[i] += T(20000);
+  for (Index i = 0; i < count * n; ++i) {
+    const Index slice = by.length == 1 ? i / n : i % count;
+    if (moved == far_slices::all || (moved == far_slices::every_second && slice % 2 == 1))
+      x.data()[i] += T(20000);
+  }
   fill(second.data(), count * n);
   fill(factor.data(), count);
   fill(lz.data(), count);
@@ -69,7 +76,7 @@ void check_forward(Index count, Index n, const strides& by, Index offset, bool m
   const std::vector<double> curvature(static_cast<std::size_t>(count), 0.75);
   call.curvature = curvature.data();
   call.z_slope = 0.25;
-  call.negate = moved && Op == simd::forward_op::softmax;
+  call.negate = moved == far_slices::all && Op == simd::forward_op::softmax;
   call.second = second.data();
   call.second_length = by.length;
   call.second_slice = by.slice;
@@ -185,8 +192,8 @@ void check(Index count, Index n, const strides& by) {
     check_forward<T, simd::forward_op::logsumexp_backward>(count, n, by, offset);
     check_forward<T, simd::forward_op::entropy_backward>(count, n, by, offset);
     check_forward<T, simd::forward_op::hvp>(count, n, by, offset);
-    check_forward<T, simd::forward_op::softmax>(count, n, by, offset, true);
-    check_forward<T, simd::forward_op::log_softmax>(count, n, by, offset, true);
+    check_forward<T, simd::forward_op::softmax>(count, n, by, offset, far_slices::all);
+    check_forward<T, simd::forward_op::log_softmax>(count, n, by, offset, far_slices::all);
     check_losses<T>(count, n, by, offset);
     check_paired<T, simd::paired_op::softmax_backward>(count, n, by, offset);
     check_paired<T, simd::paired_op::log_softmax_backward>(count, n, by, offset);
@@ -220,10 +227,12 @@ TEST_CASE_TEMPLATE("out of the caches: rows longer than scratch have the bits th
                    float, double) {
   constexpr Index n = 70001;
   for (const Index offset : {0, 3}) {
-    check_forward<T, simd::forward_op::softmax>(2, n, {1, n}, offset);
-    check_forward<T, simd::forward_op::softmax>(2, n, {1, n}, offset, true);
-    check_forward<T, simd::forward_op::logsumexp_backward>(2, n, {1, n}, offset);
-    check_losses<T>(2, n, {1, n}, offset);
+    for (const auto moved : {far_slices::none, far_slices::all, far_slices::every_second}) {
+      check_forward<T, simd::forward_op::softmax>(4, n, {1, n}, offset, moved);
+      check_forward<T, simd::forward_op::log_softmax>(4, n, {1, n}, offset, moved);
+    }
+    check_forward<T, simd::forward_op::logsumexp_backward>(3, n, {1, n}, offset);
+    check_losses<T>(5, n, {1, n}, offset);
   }
 }
 

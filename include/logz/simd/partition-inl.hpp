@@ -180,6 +180,12 @@ LOGZ_INLINE void set_aside(vec<S>& aside, vec<S>& a, vec<S>& b) {
   aside = largest;
 }
 
+/// exp · 2^exponent, rounded; NaN stays: larger() answers its second argument.
+template <class S>
+LOGZ_INLINE vec<S> exp_of(vec<S> v, vec<S> exponent, vec<S> floor) {
+  return value(exp_parts(larger(floor, v), exponent));
+}
+
 /// The exps of two vectors on their way into a sum: unrounded, and rounded, or what is left of those to add.
 template <class S>
 struct exp_pair {
@@ -200,7 +206,6 @@ LOGZ_INLINE void join(lane_sum<S>& sum, const exp_pair<S>& e) {
 template <class S, terms Which>
 LOGZ_INLINE exp_pair<S> exp_of_pair(vec<S> exponent, vec<S> floor, vec<S>& a, vec<S>& b) {
   exp_pair<S> e;
-  // NaN stays: larger() answers its second argument.
   e.a_parts = exp_parts(larger(floor, a), exponent);
   e.b_parts = exp_parts(larger(floor, b), exponent);
   if constexpr (Which != terms::others) {

@@ -52,7 +52,7 @@ void sum_row(partition_of<S, Op>& z, const forward_call<S>& call, const S* x, pt
   constexpr terms which = summed<Op>;
   constexpr bool tracks = tracks_top<Op>;
   constexpr ptrdiff_t ahead = page / static_cast<ptrdiff_t>(sizeof(S));
-  if (!prepared && (which == terms::others || kept != nullptr)) {
+  if (!prepared) {
     // A row whose maximum was looked for has been read: what is ahead is the next one, where rows are short.
     const bool helps = takes_samples(x, kept) || call.length <= block_length<S>;
     if constexpr (is_weighted<Op>) {
@@ -115,36 +115,46 @@ bool find_partition(partition_of<S, Op>& z, const forward_call<S>& call, const S
   return true;
 }
 
-/// exp once more and through the map, block by block, for rows that could not keep theirs.
+/// exp once more and through the map, for rows that could not keep theirs; prepared ones block by block.
 template <class S, forward_op Op>
 void row_remake(partition<S> z, const forward_call<S>& call, const S* x, S* to, const coefficients<S>& with,
                 bool prepared, bool streams, const share_slopes<S>& slopes) {
-  for (ptrdiff_t l = 0; l < call.length; l += block_length<S>) {
-    const ptrdiff_t n = at_most(call.length - l, block_length<S>);
+  const bool uniform = !is_loss<Op> || slopes.uniform(), whole = !prepared && uniform;
+  const ptrdiff_t block = whole ? call.length : block_length<S>;
+  const remade<S> anew = {z.exponent, z.floor, is_loss<Op> ? slopes.with(with) : with};
+  for (ptrdiff_t l = 0; l < call.length; l += block) {
+    const ptrdiff_t n = at_most(call.length - l, block);
     if (prepared) row_prepare(x + l, n, call.negate, S(z.shift[0]), call.scratch);
-    row_sum<S, Op, keeps_exps(summed<Op>) ? summed<Op> : terms::all, tracks_top<Op>>(
-        z, prepared ? call.scratch : x + l, n, call.scratch);
-    if constexpr (is_loss<Op>) {
-      write_slopes<S>(call.scratch, to + l, n, with, slopes.from(l), streams);
-    } else {
-      row_map<S, Op>(call.scratch, to + l, n, with, streams);
+    const S* const from = prepared ? call.scratch : x + l;
+    if (uniform) {
+      row_map<S, Op>(from, to + l, n, anew, streams);
+    } else if constexpr (is_loss<Op>) {
+      row_sum<S, Op, summed<Op>, tracks_top<Op>>(z, from, n, call.scratch);
+      row_slopes(call.scratch, to + l, n, with, slopes.from(l));
     }
   }
 }
 
 /// The last pass over a row waits, but for what comes before the first whole line of its result.
 template <class S, forward_op Op>
-void let_wait(const S* from, S* to, ptrdiff_t n, const coefficients<S>& with, bool streams,
+void let_wait(const S* from, S* to, ptrdiff_t n, const remade<S>& with, bool makes_anew, bool streams,
               waiting_row<S>& waiting) {
   const ptrdiff_t head = until_aligned(to, n);
-  if (head != 0) store_first(to, head, map<S, Op>(load_first(from, head, vec<S>{}), with));
-  waiting = {from + head, to + head, n - head, streams, with, -1, S(0)};
+  if (head != 0) {
+    const vec<S> v = load_first(from, head, vec<S>{});
+    store_first(to, head, makes_anew ? map<S, Op>(v, with) : map<S, Op>(v, with.with));
+  }
+  waiting = {from + head, to + head, n - head, streams, makes_anew, with, -1, S(0)};
 }
 /// What is left to do of a row that has waited: all of its map if no other row has taken it along.
 template <class S, forward_op Op>
 void settle(waiting_row<S>& waiting) {
   if constexpr (!is_reduction<Op> && !is_weighted<Op>) {
-    if (waiting.n > 0) row_map<S, Op>(waiting.from, waiting.to, waiting.n, waiting.with, waiting.streams);
+    if (waiting.n > 0 && waiting.makes_anew) {
+      row_map<S, Op>(waiting.from, waiting.to, waiting.n, waiting.with, waiting.streams);
+    } else if (waiting.n > 0) {
+      row_map<S, Op>(waiting.from, waiting.to, waiting.n, waiting.with.with, waiting.streams);
+    }
     if (waiting.target >= 0) waiting.to[waiting.target] = waiting.at_target;
     waiting.n = 0;
     waiting.target = -1;
@@ -154,7 +164,7 @@ template <class S, forward_op Op>
 LOGZ_INLINE void write_or_wait(const S* from, S* to, ptrdiff_t n, const coefficients<S>& with, bool streams,
                                bool waits, waiting_row<S>& waiting) {
   if (waits) {
-    let_wait<S, Op>(from, to, n, with, streams, waiting);
+    let_wait<S, Op>(from, to, n, remade<S>{vec<S>{}, vec<S>{}, with}, false, streams, waiting);
   } else {
     row_map<S, Op>(from, to, n, with, streams);
   }
@@ -176,14 +186,17 @@ void write_loss_row(const loss_group<S, Count>& lg, ptrdiff_t r, const partition
   const bool targeted = lg.own[r] != 0;
   const ptrdiff_t y = targeted ? terms.target[sample] : 0;
   const S at_target = targeted ? S(slope_at(lg, r, terms, y)) : S(0);
-  if (kept == nullptr) {
-    row_remake<S, Op>(z, call, call.x + sample * call.x_slice, out, with, prepared, streams, slopes);
-  } else if (waits && slopes.uniform()) {
-    let_wait<S, Op>(kept, out, call.length, slopes.with(with), streams, waiting);
+  const S* const x = call.x + sample * call.x_slice;
+  if (waits && slopes.uniform() && (kept != nullptr || !prepared)) {
+    let_wait<S, Op>(kept == nullptr ? x : kept, out, call.length,
+                    remade<S>{z.exponent, z.floor, slopes.with(with)}, kept == nullptr, streams, waiting);
     waiting.target = targeted ? y - (call.length - waiting.n) : -1;
     waiting.at_target = at_target;
     if (targeted && waiting.target < 0) out[y] = at_target;
     return;
+  }
+  if (kept == nullptr) {
+    row_remake<S, Op>(z, call, x, out, with, prepared, streams, slopes);
   } else {
     write_slopes<S>(kept, out, call.length, with, slopes, streams);
   }
@@ -207,7 +220,7 @@ void rows(const forward_call<S>& call) {
   const ptrdiff_t at_once = fitting < 1 ? 1 : at_most(fitting, most);
   // Two longer rows and their results would not stay in L2: 128256 doubles would take 1.1 to 1.25 of the time, measured.
   // The exps of streamed ones wait in scratch.
-  const bool waits = n * static_cast<ptrdiff_t>(sizeof(S)) <= 262144 &&
+  const bool waits = n * static_cast<ptrdiff_t>(sizeof(S)) <= (streams && !keep ? 1048576 : 262144) &&
                      (!streams || !keep || block_length<S> + 2 * at_once * apart <= call.scratch_size);
   group<S, room> g;
   loss_group<S, is_loss<Op> ? room : 1> lg;
@@ -306,6 +319,8 @@ void rows(const forward_call<S>& call) {
       }
       if (kept[r] != nullptr) {
         write_or_wait<S, Op>(kept[r], out, n, with, streams, waits, waiting[r]);
+      } else if (waits && !prepared) {
+        let_wait<S, Op>(x, out, n, remade<S>{z.exponent, z.floor, with}, true, streams, waiting[r]);
       } else {
         row_remake<S, Op>(z, call, x, out, with, prepared, streams, {});  // a group of one
       }

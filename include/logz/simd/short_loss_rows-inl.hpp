@@ -29,10 +29,6 @@ LOGZ_INLINE vec<S> without_top(vec<S> v, vec<S> e, vec<S> top, vec<S>& ties) {
   ties = is_top ? ties + S(1) : ties;
   return is_top ? vec<S>{} : e;
 }
-template <class S>
-LOGZ_INLINE vec<S> exp_of(vec<S> v, vec<S> exponent, vec<S> floor) {
-  return value(exp_parts(larger(floor, v), exponent));
-}
 /// The exps of a row, to its place in the result.
 template <class S, int Vectors>
 LOGZ_INLINE short_loss_row<S> exps_of_loss(const S* x, ptrdiff_t n, vec<S> exponent, vec<S> floor, vec<S> top,
