@@ -244,6 +244,20 @@ void apply_factors(panel<S, Op>& p) {
     store(p.g.factor + i, with.factor);
   }
 }
+/// Through exp once more, and f.
+template <class S, class Partition, class Function>
+struct remade_lanes {
+  const Partition* z;
+  Function f;
+  LOGZ_INLINE vec<S> operator()(vec<S> v, const place& at, ptrdiff_t l) const {
+    const Partition& of = z[at.lane / width<S>];
+    return f(exp_of<S>(v, of.exponent, of.floor), at, l);
+  }
+};
+template <class S, class Partition, class Function>
+LOGZ_INLINE remade_lanes<S, Partition, Function> remade_map(const Partition* z, const Function& f) {
+  return {z, f};
+}
 template <class S, forward_op Op>
 void one_panel(panel<S, Op>& p, bool streams) {
   constexpr ptrdiff_t w = width<S>;
@@ -292,7 +306,15 @@ void one_panel(panel<S, Op>& p, bool streams) {
     const window at = block_at(p, start);
     if (p.block < call.length) {
       fetch(p, at, prepared);
-      if constexpr (keeps_exps(which)) sum_columns<S, Op, false>(p, at);  // exp once more
+      if constexpr (keeps_exps(which)) {
+        if (streams) {
+          write_neighbours<S, true>(p.x, p.lanes, false, p.lanes, at,
+                                    call.out + at.first + start * call.out_length, call.out_length,
+                                    remade_map<S>(p.z, lanes_map(p, start)));
+          continue;
+        }
+        sum_columns<S, Op, false>(p, at);  // exp once more
+      }
     }
     write_panel<S, Op>(p, at, streams, lanes_map(p, start));
   }
