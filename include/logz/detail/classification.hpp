@@ -53,6 +53,16 @@ class classification {
 
   Loss cross_entropy(const char* function, const Options& options, Outputs* outputs) const {
     if constexpr (Valid) {
+      if constexpr (Argument::direct) {
+        using Cut = cut_along<Direction>;
+        const Index sole = sole_target(options, outputs);
+        compute_t<Scalar> loss;
+        if (sole >= 0 && engine::cross_entropy_alone<false>(shape_of(x_.xpr(), Cut{}),
+                                                            slices<const Scalar>(slices_of(x_.xpr(), Cut{})),
+                                                            sole, slices<Scalar>{nullptr, 0, 0, 0}, loss)) {
+          return static_cast<Loss>(loss);
+        }
+      }
       const auto problem = this->template problem<const Options&>(function, options);
       loss_results<Scalar> results;
       results.outputs = outputs;
@@ -67,12 +77,21 @@ class classification {
   Loss cross_entropy_with_grad(const char* function, Grad& grad, const Options& options,
                                Outputs* outputs) const {
     if constexpr (Valid && check_grad<Grad, Scalar>()) {
-      const auto problem = this->template problem<const Options&>(function, options);
+      const Index sole = sole_target(options, outputs);
+      const auto make = [&] { return this->template problem<const Options&>(function, options); };
+      std::optional<Problem<const Options&>> problem;
+      if (sole < 0) problem.emplace(make());
       loss_results<Scalar> results;
       results.outputs = outputs;
-      Eigen::internal::call_assignment(grad, cross_entropy_slopes<const Problem<const Options&>&>(
-                                                 problem, no_gradient_above<Loss>{}, &results));
-      return problem.reduced(results.sum, results.z_sum);
+      std::optional<Loss> alone;
+      const loss_with_gradient<decltype(make), Problem<const Options&>> gradient{make, problem, sole, results,
+                                                                                 alone};
+      if constexpr (Targets::are_indices) {
+        Eigen::internal::call_assignment(grad, map_expression(gradient, x_));
+      } else {
+        Eigen::internal::call_assignment(grad, map_expression(gradient, x_, problem->targets().argument()));
+      }
+      return alone ? *alone : problem->reduced(results.sum, results.z_sum);
     } else {
       return Loss{};
     }
@@ -146,6 +165,19 @@ class classification {
  private:
   template <class HeldOptions>
   using Problem = loss_problem<Scalar, Targets, HeldOptions>;
+
+  /// The class of a sole sample of which nothing but its loss is asked; negative: any other call.
+  Index sole_target(const Options& options, const Outputs* outputs) const {
+    if constexpr (Targets::are_indices && simd::has_kernels<Scalar>) {
+      const slice_shape shape = shape_of(x_.xpr(), cut_along<Direction>{});
+      if (shape.inner != 1 || outputs != nullptr || !are_plain(options)) return -1;
+      Targets targets = targets_;
+      targets.ignore(options.ignore_index);
+      return targets.sole(shape.length);
+    } else {
+      return -1;
+    }
+  }
 
   template <class HeldOptions>
   Problem<HeldOptions> problem(const char* function, const Options& options) const {

@@ -6,6 +6,8 @@
 #include <algorithm>
 #include <array>
 #include <cstdint>
+#include <optional>
+#include <tuple>
 
 #include "../loss_options.hpp"
 #include "functions.hpp"
@@ -203,16 +205,16 @@ class loss_pass {
   std::array<C, most_in_block> log_z_;
 };
 
-/// One sample of a few classes, without options; false, and nothing done, for any other problem.
-template <bool Gradient, class Problem, class S>
+/// The loss of one sample of a few classes, without options; false, and nothing done, for any other problem.
+template <class Problem, class S>
 inline bool run_alone([[maybe_unused]] const Problem& problem, [[maybe_unused]] const slice_shape& shape,
-                      [[maybe_unused]] const slices<const S>& x, [[maybe_unused]] const slices<S>& grad,
-                      [[maybe_unused]] loss_results<S>& results) {
+                      [[maybe_unused]] const slices<const S>& x, [[maybe_unused]] loss_results<S>& results) {
   if constexpr (Problem::are_indices) {
     if (problem.samples() != 1 || !problem.is_plain() || results.outputs != nullptr) return false;
     const Index target = problem.targets().of(0);
     compute_t<S> loss;
-    if (target < 0 || !engine::cross_entropy_alone<Gradient>(shape, x, target, grad, loss)) return false;
+    const slices<S> none{nullptr, 0, 0, 0};
+    if (target < 0 || !engine::cross_entropy_alone<false>(shape, x, target, none, loss)) return false;
     results.sum.add(loss);
     if (results.each.data != nullptr) *results.each.data = static_cast<loss_t<S>>(loss);
     return true;
@@ -227,10 +229,8 @@ void run_values(const Argument& x, const Problem& problem, loss_results<typename
   using S = typename Problem::Scalar;
   using Cut = typename Argument::Cut;
   if constexpr (Argument::direct) {
-    if (run_alone<false>(problem, shape_of(x.xpr(), Cut{}), slices<const S>(slices_of(x.xpr(), Cut{})),
-                         slices<S>{nullptr, 0, 0, 0}, results)) {
+    if (run_alone(problem, shape_of(x.xpr(), Cut{}), slices<const S>(slices_of(x.xpr(), Cut{})), results))
       return;
-    }
   }
   const auto run = [&](const slices<const S>& probabilities) {
     loss_pass<Problem> pass(problem, probabilities, problem.each_scale(), {nullptr, 0, 0, 0}, results);
@@ -255,8 +255,7 @@ struct cross_entropy_gradient {
   using Problem = std::decay_t<Held>;
   using S = typename Problem::Scalar;
   using Loss = loss_t<S>;
-  static constexpr const char* name =
-      std::is_same_v<Above, no_gradient_above<Loss>> ? "cross_entropy_with_grad" : "cross_entropy_backward";
+  static constexpr const char* name = "cross_entropy_backward";
 
   Held problem;
   Above above;
@@ -271,13 +270,41 @@ struct cross_entropy_gradient {
     if constexpr (Above::per_sample) upstream = std::get<sizeof...(Rest) - 2>(all);
     loss_results<S> unused;
     const slices<S>& grad = std::get<sizeof...(Rest) - 1>(all);
-    if constexpr (std::is_same_v<Above, no_gradient_above<Loss>>) {
-      if (run_alone<true>(problem, shape, x, grad, *results)) return;
-    }
     loss_pass<Problem> pass(problem, probabilities,
                             Above::per_sample ? problem.each_scale() : problem.reduced_scale(), upstream,
                             results == nullptr ? unused : *results);
     pass.template run<true>(shape, x, grad);
+  }
+};
+
+/// The same with the reduced loss on the way. A sole sample without options, whose class has been found to be one, is its
+/// own mean: of a few classes it takes a third of the time so. The problem is made, and checked, before where it may
+/// speak of an error.
+template <class MakeProblem, class Problem>
+struct loss_with_gradient {
+  using S = typename Problem::Scalar;
+  using Loss = loss_t<S>;
+  static constexpr const char* name = "cross_entropy_with_grad";
+
+  const MakeProblem& make;
+  std::optional<Problem>& problem;
+  Index sole;  // negative: none
+  loss_results<S>& results;
+  std::optional<Loss>& alone;
+
+  template <class... Rest>
+  void run(const slice_shape& shape, const slices<const S>& x, const Rest&... rest) const {
+    if (sole >= 0) {
+      compute_t<S> loss;
+      const slices<S>& grad = std::get<sizeof...(Rest) - 1>(std::tuple<const Rest&...>(rest...));
+      if (engine::cross_entropy_alone<true>(shape, x, sole, grad, loss)) {
+        alone = static_cast<Loss>(loss);
+        return;
+      }
+      problem.emplace(make());
+    }
+    using Above = no_gradient_above<Loss>;
+    cross_entropy_gradient<const Problem&, Above>{*problem, Above{}, &results}.run(shape, x, rest...);
   }
 };
 

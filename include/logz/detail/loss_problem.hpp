@@ -76,6 +76,12 @@ std::string number_text(const Scalar& x) {
   }
 }
 
+/// Nothing is asked for but the mean or the sum.
+template <class Loss>
+bool are_plain(const cross_entropy_options<Loss>& options) {
+  return options.weight.size() == 0 && options.label_smoothing == Loss(0) && options.z_loss == Loss(0);
+}
+
 /// Options: cross_entropy_options<Loss>, or a reference to one that outlives the problem.
 template <class S, class Targets, class Options>
 class loss_problem {
@@ -110,10 +116,7 @@ class loss_problem {
   C z_loss() const { return static_cast<C>(options().z_loss); }
   bool uses_weights() const { return options().weight.size() != 0; }
 
-  /// Nothing is asked for but the mean or the sum.
-  bool is_plain() const {
-    return !uses_weights() && options().label_smoothing == Loss(0) && options().z_loss == Loss(0);
-  }
+  bool is_plain() const { return are_plain(options()); }
 
   /// The terms that are the same for all samples.
   loss_terms<S> terms() const {

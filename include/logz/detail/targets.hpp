@@ -110,6 +110,12 @@ class index_targets {
     return is_index(target, ignore_index_) ? Index{-1} : static_cast<Index>(target);
   }
 
+  /// The class of the only sample; negative where there is another number of them, or it has no class.
+  Index sole(Index classes) const {
+    if (static_cast<Index>(targets_.size()) != 1) return -1;
+    return is_class(targets_[0], classes) ? of(0) : Index{-1};
+  }
+
  private:
   const Targets& targets_;
   Index ignore_index_ = -1;
@@ -130,6 +136,9 @@ class index_targets<std::array<Integer, 1>> {
   Index of(Index) const {
     return is_index(target_[0], ignore_index_) ? Index{-1} : static_cast<Index>(target_[0]);
   }
+
+  /// The class of the only sample; negative where it has none.
+  Index sole(Index classes) const { return is_class(target_[0], classes) ? of(0) : Index{-1}; }
 
  private:
   std::array<Integer, 1> target_;
