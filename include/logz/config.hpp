@@ -35,6 +35,14 @@
 #define LOGZ_EXPANDED_JOIN(isa) LOGZ_JOIN(isa)
 #define LOGZ_INLINE_NAMESPACE LOGZ_EXPANDED_JOIN(LOGZ_ISA)
 
+#if defined(__GNUC__)
+#define LOGZ_NOINLINE __attribute__((noinline))
+#define LOGZ_COLD __attribute__((noinline, cold))
+#else
+#define LOGZ_NOINLINE
+#define LOGZ_COLD
+#endif
+
 #define LOGZ_NAMESPACE_BEGIN \
   namespace logz {           \
   inline namespace LOGZ_INLINE_NAMESPACE {

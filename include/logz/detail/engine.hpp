@@ -35,9 +35,10 @@ simd::forward_call<S> kernel_call(const slice_shape& shape, const slices<const S
   return call;
 }
 
+/// A function of its own, that what comes before it needs no registers of its.
 template <simd::forward_op Op, class S>
-void run_blocks(const slice_shape& shape, const slices<const S>& x, const slices<S>& out, bool negate,
-                const slices<const S>& reference, const slices<const S>& factor) {
+LOGZ_NOINLINE void run_blocks(const slice_shape& shape, const slices<const S>& x, const slices<S>& out,
+                              bool negate, const slices<const S>& reference, const slices<const S>& factor) {
   for (Index o = 0; o < shape.outer && shape.inner > 0; ++o) {
     simd::forward_call<S> call = kernel_call(shape, x, out, o);
     if constexpr (Op == simd::forward_op::logsumexp_backward || Op == simd::forward_op::entropy_backward) {

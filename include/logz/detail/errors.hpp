@@ -26,8 +26,21 @@ inline std::string shape_text(Eigen::Index rows, Eigen::Index cols) {
   return std::to_string(rows) + " x " + std::to_string(cols);
 }
 
+/// What raises is kept out of what checks: a check costs its comparison, not the registers that a message needs.
+[[noreturn]] LOGZ_COLD inline void raise_shapes(const char* function, const char* a_name, Eigen::Index a_rows,
+                                                Eigen::Index a_cols, const char* b_name, Eigen::Index b_rows,
+                                                Eigen::Index b_cols) {
+  raise<std::invalid_argument>(std::string("logz::") + function + ": " + a_name + " is " +
+                               shape_text(a_rows, a_cols) + ", but " + b_name + " is " +
+                               shape_text(b_rows, b_cols));
+}
+[[noreturn]] LOGZ_COLD inline void raise_number_per_slice(const char* function, const char* name,
+                                                          Eigen::Index numbers, Eigen::Index count) {
+  raise<std::invalid_argument>(std::string("logz::") + function + ": " + name + " has " +
+                               std::to_string(numbers) + " numbers for " + std::to_string(count) + " slices");
+}
 /// The arguments of an expression fitted when it was made; kept in auto, they may have been resized since.
-[[noreturn]] inline void raise_resized(const char* function) {
+[[noreturn]] LOGZ_COLD inline void raise_resized(const char* function) {
   raise<std::invalid_argument>(std::string("logz::") + function +
                                ": an argument was resized after the call and before its evaluation");
 }

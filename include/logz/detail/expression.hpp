@@ -76,7 +76,7 @@ template <class X>
 struct resizable<Eigen::MatrixWrapper<X>> : resizable<X> {};
 
 template <class Dst>
-[[noreturn]] void raise_destination(const Dst& dst, Index rows, Index cols, const char* function) {
+[[noreturn]] LOGZ_COLD void raise_destination(const Dst& dst, Index rows, Index cols, const char* function) {
   const bool has = dst.rows() == rows && dst.cols() == cols;
   raise<std::invalid_argument>(
       std::string("logz::") + function + ": the result is " + shape_text(rows, cols) +

@@ -150,10 +150,7 @@ void check_same_shape(const char* function, const char* a_name, const A& a, cons
   const bool same = A::IsVectorAtCompileTime && B::IsVectorAtCompileTime
                         ? a.size() == b.size()
                         : a.rows() == b.rows() && a.cols() == b.cols();
-  if (same) return;
-  raise<std::invalid_argument>(std::string("logz::") + function + ": " + a_name + " is " +
-                               shape_text(a.rows(), a.cols()) + ", but " + b_name + " is " +
-                               shape_text(b.rows(), b.cols()));
+  if (!same) raise_shapes(function, a_name, a.rows(), a.cols(), b_name, b.rows(), b.cols());
 }
 
 /// The two arguments of a function of pairs of slices, checked: the first has the axis, the second may have it too.
@@ -204,10 +201,7 @@ auto reduction_of_pair(const Function& f, const V& input, const Y& output) {
 
 template <class V>
 void check_one_per_slice(const char* function, const char* name, const V& v, Index count) {
-  if (v.size() == count) return;
-  raise<std::invalid_argument>(std::string("logz::") + function + ": " + name + " has " +
-                               std::to_string(v.size()) + " numbers for " + std::to_string(count) +
-                               " slices");
+  if (v.size() != count) raise_number_per_slice(function, name, v.size(), count);
 }
 
 /// f of each slice of x, of the gradient by the function's one number per slice, and of that number.

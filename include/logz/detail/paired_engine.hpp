@@ -33,6 +33,14 @@ simd::paired_call<S> paired_kernel_call(const slice_shape& shape, const slices<c
   return call;
 }
 
+template <simd::paired_op Op, class S>
+LOGZ_NOINLINE void run_paired_blocks(const slice_shape& shape, const slices<const S>& g,
+                                     const slices<const S>& y, const slices<S>& out) {
+  for (Index o = 0; o < shape.outer && shape.inner > 0; ++o) {
+    simd::paired_call<S> call = paired_kernel_call(shape, g, y, out, o);
+    simd::run<Op>(call);
+  }
+}
 /// f(g, y, Σ) of every slice; empty ones have nothing to write.
 template <simd::paired_op Op, class S>
 inline void run_paired(const slice_shape& shape, const slices<const S>& g, const slices<const S>& y,
@@ -41,10 +49,7 @@ inline void run_paired(const slice_shape& shape, const slices<const S>& g, const
   const bool alone = shape.outer == 1 && shape.inner == 1 && g.length_stride == 1 && y.length_stride == 1 &&
                      out.length_stride == 1;
   if (alone && simd::run_short<Op>(g.data, y.data, out.data, shape.length)) return;
-  for (Index o = 0; o < shape.outer && shape.inner > 0; ++o) {
-    simd::paired_call<S> call = paired_kernel_call(shape, g, y, out, o);
-    simd::run<Op>(call);
-  }
+  run_paired_blocks<Op, S>(shape, g, y, out);
 }
 
 /// Slices whose sums pass through the stack together: as many as the widest panel.
