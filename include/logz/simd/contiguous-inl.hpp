@@ -184,15 +184,33 @@ LOGZ_INLINE vec<S> map(vec<S> v, const coefficients<S>& c) {
   }
 }
 
-/// Exps that have not been kept are made anew on their way through the map.
+/// The map of a row, whose exps, where they have not been kept, are made anew on the way.
 template <class S>
-struct remade {
-  vec<S> exponent, floor;
+struct row_coefficients {
   coefficients<S> with;
+  bool makes_exps;
+  vec<S> exponent, floor;
 };
-template <class S, forward_op Op>
-LOGZ_INLINE vec<S> map(vec<S> v, const remade<S>& c) {
-  return map<S, Op>(exp_of<S>(v, c.exponent, c.floor), c.with);
+template <class S>
+LOGZ_INLINE row_coefficients<S> of_kept(const coefficients<S>& with) {
+  return {with, false, vec<S>{}, vec<S>{}};
+}
+template <class S>
+LOGZ_INLINE row_coefficients<S> of_exps(const coefficients<S>& with, const partition<S>& z) {
+  return {with, true, z.exponent, z.floor};
+}
+template <class S, forward_op Op, class Coefficients>
+LOGZ_INLINE void map_pair(vec<S>& a, vec<S>& b, const Coefficients& c) {
+  if constexpr (std::is_same_v<Coefficients, row_coefficients<S>>) {
+    if (Op != forward_op::log_softmax && c.makes_exps) {
+      a = exp_of<S>(a, c.exponent, c.floor);
+      b = exp_of<S>(b, c.exponent, c.floor);
+    }
+    map_pair<S, Op>(a, b, c.with);
+  } else {
+    a = map<S, Op>(a, c);
+    b = map<S, Op>(b, c);
+  }
 }
 
 /// A row's last pass, where it waits to go along with the sum of a row as long: a loop full of arithmetic hides its loads
@@ -202,8 +220,8 @@ struct waiting_row {
   const S* from;
   S* to;  // the beginning of a vector in memory
   ptrdiff_t n;
-  bool streams, makes_anew;
-  remade<S> with;
+  bool streams;
+  row_coefficients<S> with;
   ptrdiff_t target;  // this one of the n becomes at_target, before its line leaves; negative: none of them
   S at_target;
 };
@@ -224,9 +242,8 @@ __attribute__((noinline)) void row_sum(partition<S>& z, const S* x, ptrdiff_t n,
   S* const to = waiting.to;
   const ptrdiff_t left = waiting.n;
   const bool streams = waiting.streams;
-  [[maybe_unused]] const bool makes_anew = waiting.makes_anew;
   [[maybe_unused]] const ptrdiff_t target = waiting.target;
-  const remade<S> with = waiting.with;
+  [[maybe_unused]] const row_coefficients<S> with = waiting.with;
   // A pair joins the sum while the next is exponentiated: a processor has room for a hundred instructions that wait, and
   // those of a sum would wait for the whole of an exp (rows of 1000 floats in L2 0.95 of the time, measured).
   exp_pair<S> late{};
@@ -251,14 +268,7 @@ __attribute__((noinline)) void row_sum(partition<S>& z, const S* x, ptrdiff_t n,
       if (l + 2 * w > left) continue;
       a = load(from + l);
       b = load(from + l + w);
-      if constexpr (keeps_exps(Which)) {
-        if (makes_anew) {
-          a = exp_of<S>(a, with.exponent, with.floor);
-          b = exp_of<S>(b, with.exponent, with.floor);
-        }
-      }
-      a = map<S, Op>(a, with.with);
-      b = map<S, Op>(b, with.with);
+      map_pair<S, Op>(a, b, with);
       if constexpr (is_loss<Op>) {
         if (target - l >= 0 && target - l < 2 * w) {
           alignas(64) S numbers[2 * w];
@@ -298,29 +308,33 @@ LOGZ_INLINE void row_sum(partition<S>& z, const S* x, ptrdiff_t n, S* out, ptrdi
 
 /// The coefficients come again after `row` numbers, a power of two up to a vector. Whole vectors go to aligned addresses,
 /// where that row has them: a store across two cache lines costs two.
-template <class S, forward_op Op, bool Stream, class Coefficients>
-void row_map(const S* from, S* to, ptrdiff_t n, const Coefficients& given, ptrdiff_t row) {
+template <class S, forward_op Op, class Coefficients>
+void row_map(const S* from, S* to, ptrdiff_t n, const Coefficients& given, ptrdiff_t row, bool streams) {
   constexpr ptrdiff_t w = width<S>;
   const Coefficients with = given;  // in registers: the stores might change what is given
   ptrdiff_t l = until_aligned(to, n);
   if (l % row != 0) l = 0;
-  if (l != 0) store_first(to, l, map<S, Op>(load_first(from, l, vec<S>{}), with));
-  for (; l + 2 * w <= n; l += 2 * w) {
-    const vec<S> a = map<S, Op>(load(from + l), with);
-    const vec<S> b = map<S, Op>(load(from + l + w), with);
-    put<S, Stream>(to + l, a);
-    put<S, Stream>(to + l + w, b);
+  if (l != 0) {
+    vec<S> a = load_first(from, l, vec<S>{}), b = a;
+    map_pair<S, Op>(a, b, with);
+    store_first(to, l, a);
   }
-  for (; l < n; l += w) store_up_to(to + l, n - l, map<S, Op>(load_up_to(from + l, n - l, vec<S>{}), with));
+  for (; l < n; l += 2 * w) {
+    vec<S> a, b;
+    load_pair(from + l, n - l, vec<S>{}, a, b);
+    map_pair<S, Op>(a, b, with);
+    if (streams && n - l >= 2 * w) {
+      stream(to + l, a);
+      stream(to + l + w, b);
+    } else {
+      store_pair(to + l, n - l, a, b);
+    }
+  }
 }
 /// One slice.
 template <class S, forward_op Op, class Coefficients>
 LOGZ_INLINE void row_map(const S* from, S* to, ptrdiff_t n, const Coefficients& with, bool streams) {
-  if (streams) {
-    row_map<S, Op, true>(from, to, n, with, 1);
-  } else {
-    row_map<S, Op, false>(from, to, n, with, 1);
-  }
+  row_map<S, Op>(from, to, n, with, 1, streams);
 }
 
 }  // namespace LOGZ_TARGET

@@ -124,7 +124,7 @@ struct narrow_panel {
         return write_rows<S>(row, from, to, n, with, slopes);
       }
     }
-    row_map<S, is_loss<Op> ? forward_op::softmax : Op, false>(from, to, n, with, row);
+    row_map<S, is_loss<Op> ? forward_op::softmax : Op>(from, to, n, with, row, false);
   }
 };
 

@@ -208,15 +208,35 @@ bool find_partitions(panel<S, Op>& p) {
   return prepared;
 }
 
-/// Writes a block of the panel through f(v, lane, row).
+/// f, after exp where numbers have not been exponentiated yet.
+template <class S, class Partition, class Function>
+struct exp_lanes {
+  const Partition* z;  // null: they have
+  Function f;
+  LOGZ_INLINE vec<S> operator()(vec<S> v, const place& at, ptrdiff_t l) const {
+    if (z != nullptr) v = exp_of<S>(v, z[at.lane / width<S>].exponent, z[at.lane / width<S>].floor);
+    return f(v, at, l);
+  }
+};
+template <class S, class Partition, class Function>
+LOGZ_INLINE exp_lanes<S, Partition, Function> after_exp(const Partition* z, const Function& f) {
+  return {z, f};
+}
+
+/// Writes a block of the panel through f(v, lane, row); `numbers`: streamed, and not exps yet.
 template <class S, forward_op Op, class Function>
-LOGZ_INLINE void write_panel(const panel<S, Op>& p, const window& at, bool streams, const Function& f) {
+LOGZ_INLINE void write_panel(const panel<S, Op>& p, const window& at, bool streams, bool numbers,
+                             const Function& f) {
   const forward_call<S>& call = p.call();
   S* const to = call.out + at.first + at.start * call.out_length;
   const bool packed = keeps_exps(summed<Op>) || p.from == p.x;
   const S* const from = packed ? p.x : p.from;
   const ptrdiff_t row = packed ? p.lanes : p.from_row;
   if (streams) {
+    if constexpr (keeps_exps(summed<Op>)) {
+      const auto all_of_it = after_exp<S>(numbers ? p.z : nullptr, f);
+      return write_neighbours<S, true>(from, row, !packed, p.lanes, at, to, call.out_length, all_of_it);
+    }
     write_neighbours<S, true>(from, row, !packed, p.lanes, at, to, call.out_length, f);
   } else if (call.out_slice == 1) {
     write_neighbours<S, false>(from, row, !packed, p.lanes, at, to, call.out_length, f);
@@ -243,20 +263,6 @@ void apply_factors(panel<S, Op>& p) {
     store(p.g.low + i, with.low);
     store(p.g.factor + i, with.factor);
   }
-}
-/// Through exp once more, and f.
-template <class S, class Partition, class Function>
-struct remade_lanes {
-  const Partition* z;
-  Function f;
-  LOGZ_INLINE vec<S> operator()(vec<S> v, const place& at, ptrdiff_t l) const {
-    const Partition& of = z[at.lane / width<S>];
-    return f(exp_of<S>(v, of.exponent, of.floor), at, l);
-  }
-};
-template <class S, class Partition, class Function>
-LOGZ_INLINE remade_lanes<S, Partition, Function> remade_map(const Partition* z, const Function& f) {
-  return {z, f};
 }
 template <class S, forward_op Op>
 void one_panel(panel<S, Op>& p, bool streams) {
@@ -304,19 +310,12 @@ void one_panel(panel<S, Op>& p, bool streams) {
   }
   for (ptrdiff_t start = 0; start < call.length && !p.in_result; start += p.block) {
     const window at = block_at(p, start);
-    if (p.block < call.length) {
-      fetch(p, at, prepared);
-      if constexpr (keeps_exps(which)) {
-        if (streams) {
-          write_neighbours<S, true>(p.x, p.lanes, false, p.lanes, at,
-                                    call.out + at.first + start * call.out_length, call.out_length,
-                                    remade_map<S>(p.z, lanes_map(p, start)));
-          continue;
-        }
-        sum_columns<S, Op, false>(p, at);  // exp once more
-      }
+    const bool again = p.block < call.length;
+    if (again) fetch(p, at, prepared);
+    if constexpr (keeps_exps(which)) {
+      if (again && !streams) sum_columns<S, Op, false>(p, at);  // exp once more
     }
-    write_panel<S, Op>(p, at, streams, lanes_map(p, start));
+    write_panel<S, Op>(p, at, streams, again, lanes_map(p, start));
   }
   if (streams) stream_fence();
   if constexpr (Op == forward_op::logsumexp_backward) clear_empty(call, p.first, p.shape, p.g.reference);

@@ -123,7 +123,7 @@ void row_remake(partition<S> z, const forward_call<S>& call, const S* x, S* to, 
                 bool prepared, bool streams, const share_slopes<S>& slopes) {
   const bool uniform = !is_loss<Op> || slopes.uniform(), whole = !prepared && uniform;
   const ptrdiff_t block = whole ? call.length : block_length<S>;
-  const remade<S> anew = {z.exponent, z.floor, is_loss<Op> ? slopes.with(with) : with};
+  const row_coefficients<S> anew = of_exps(is_loss<Op> ? slopes.with(with) : with, z);
   for (ptrdiff_t l = 0; l < call.length; l += block) {
     const ptrdiff_t n = at_most(call.length - l, block);
     if (prepared) row_prepare(x + l, n, call.negate, S(z.shift[0]), call.scratch);
@@ -139,34 +139,27 @@ void row_remake(partition<S> z, const forward_call<S>& call, const S* x, S* to, 
 
 /// The last pass over a row waits, but for what comes before the first whole line of its result.
 template <class S, forward_op Op>
-void let_wait(const S* from, S* to, ptrdiff_t n, const remade<S>& with, bool makes_anew, bool streams,
+void let_wait(const S* from, S* to, ptrdiff_t n, const row_coefficients<S>& with, bool streams,
               waiting_row<S>& waiting) {
   const ptrdiff_t head = until_aligned(to, n);
-  if (head != 0) {
-    const vec<S> v = load_first(from, head, vec<S>{});
-    store_first(to, head, makes_anew ? map<S, Op>(v, with) : map<S, Op>(v, with.with));
-  }
-  waiting = {from + head, to + head, n - head, streams, makes_anew, with, -1, S(0)};
+  if (head != 0) row_map<S, Op>(from, to, head, with, false);
+  waiting = {from + head, to + head, n - head, streams, with, -1, S(0)};
 }
 /// What is left to do of a row that has waited: all of its map if no other row has taken it along.
 template <class S, forward_op Op>
 void settle(waiting_row<S>& waiting) {
   if constexpr (!is_reduction<Op> && !is_weighted<Op>) {
-    if (waiting.n > 0 && waiting.makes_anew) {
-      row_map<S, Op>(waiting.from, waiting.to, waiting.n, waiting.with, waiting.streams);
-    } else if (waiting.n > 0) {
-      row_map<S, Op>(waiting.from, waiting.to, waiting.n, waiting.with.with, waiting.streams);
-    }
+    if (waiting.n > 0) row_map<S, Op>(waiting.from, waiting.to, waiting.n, waiting.with, waiting.streams);
     if (waiting.target >= 0) waiting.to[waiting.target] = waiting.at_target;
     waiting.n = 0;
     waiting.target = -1;
   }
 }
 template <class S, forward_op Op>
-LOGZ_INLINE void write_or_wait(const S* from, S* to, ptrdiff_t n, const coefficients<S>& with, bool streams,
-                               bool waits, waiting_row<S>& waiting) {
+LOGZ_INLINE void write_or_wait(const S* from, S* to, ptrdiff_t n, const row_coefficients<S>& with,
+                               bool streams, bool waits, waiting_row<S>& waiting) {
   if (waits) {
-    let_wait<S, Op>(from, to, n, remade<S>{vec<S>{}, vec<S>{}, with}, false, streams, waiting);
+    let_wait<S, Op>(from, to, n, with, streams, waiting);
   } else {
     row_map<S, Op>(from, to, n, with, streams);
   }
@@ -190,8 +183,9 @@ void write_loss_row(const loss_group<S, Count>& lg, ptrdiff_t r, const partition
   const S at_target = targeted ? S(slope_at(lg, r, terms, y)) : S(0);
   const S* const x = call.x + sample * call.x_slice;
   if (waits && slopes.uniform() && (kept != nullptr || !prepared)) {
+    const coefficients<S> all_of_it = slopes.with(with);
     let_wait<S, Op>(kept == nullptr ? x : kept, out, call.length,
-                    remade<S>{z.exponent, z.floor, slopes.with(with)}, kept == nullptr, streams, waiting);
+                    kept == nullptr ? of_exps(all_of_it, z) : of_kept(all_of_it), streams, waiting);
     waiting.target = targeted ? y - (call.length - waiting.n) : -1;
     waiting.at_target = at_target;
     if (targeted && waiting.target < 0) out[y] = at_target;
@@ -308,7 +302,7 @@ void rows(const forward_call<S>& call) {
       if constexpr (Op == forward_op::log_softmax) {
         // Far from 0: x - top is exact, and log Z - top has digits of its own.
         if (g.shift[r] != 0) with = {all(g.shift[r]), all(g.high[r]), all(S(1))};
-        write_or_wait<S, Op>(x, out, n, with, streams, waits, waiting[r]);
+        write_or_wait<S, Op>(x, out, n, of_kept(with), streams, waits, waiting[r]);
         continue;
       }
       if constexpr (Op == forward_op::logsumexp_backward) {
@@ -320,9 +314,9 @@ void rows(const forward_call<S>& call) {
         }
       }
       if (kept[r] != nullptr) {
-        write_or_wait<S, Op>(kept[r], out, n, with, streams, waits, waiting[r]);
+        write_or_wait<S, Op>(kept[r], out, n, of_kept(with), streams, waits, waiting[r]);
       } else if (waits && !prepared) {
-        let_wait<S, Op>(x, out, n, remade<S>{z.exponent, z.floor, with}, true, streams, waiting[r]);
+        let_wait<S, Op>(x, out, n, of_exps(with, z), streams, waiting[r]);
       } else {
         row_remake<S, Op>(z, call, x, out, with, prepared, streams, {});  // a group of one
       }

@@ -332,7 +332,7 @@ template <class S>
 void write_slopes(const S* e, S* to, ptrdiff_t n, const coefficients<S>& with, const share_slopes<S>& slopes,
                   bool streams) {
   if (!slopes.uniform()) return row_slopes(e, to, n, with, slopes);
-  row_map<S, forward_op::cross_entropy_gradient>(e, to, n, slopes.with(with), streams);
+  row_map<S, forward_op::cross_entropy_gradient>(e, to, n, of_kept(slopes.with(with)), streams);
 }
 
 /// The probabilities of one sample that lie side by side; null where they do not count.
