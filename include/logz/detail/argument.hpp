@@ -114,14 +114,10 @@ class argument {
   /// How a direct argument shares memory with the destination, which is cut as the call's slices are. One number per
   /// slice, read while slices are written, never works in place.
   template <class Dst, class DstCut>
-  sharing sharing_with([[maybe_unused]] const slice_shape& shape, [[maybe_unused]] Dst& dst,
-                       DstCut cut) const {
+  inline sharing sharing_with([[maybe_unused]] const slice_shape& shape, [[maybe_unused]] Dst& dst,
+                              DstCut cut) const {
     if constexpr (direct) {
-      if (are_apart(xpr_, dst)) return sharing::none;
-      const grid mine = grid_of(shape, slices_of(xpr_, Cut{}));
-      const grid destination = grid_of(shape_of(dst, cut), slices_of(dst, cut));
-      if (!overlap(mine, destination)) return sharing::none;
-      return !per_slice && same_place(mine, destination) ? sharing::in_place : sharing::conflict;
+      return are_apart(xpr_, dst) ? sharing::none : sharing_of_near(shape, dst, cut);
     } else {
       return sharing::none;  // for lazy arguments Eigen's own rule holds
     }
@@ -134,6 +130,14 @@ class argument {
   }
 
  private:
+  template <class Dst, class DstCut>
+  LOGZ_NOINLINE sharing sharing_of_near(const slice_shape& shape, Dst& dst, DstCut cut) const {
+    const grid mine = grid_of(shape, slices_of(xpr_, Cut{}));
+    const grid destination = grid_of(shape_of(dst, cut), slices_of(dst, cut));
+    if (!overlap(mine, destination)) return sharing::none;
+    return !per_slice && same_place(mine, destination) ? sharing::in_place : sharing::conflict;
+  }
+
   typename Eigen::internal::ref_selector<Xpr>::type xpr_;
 };
 
