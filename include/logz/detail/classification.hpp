@@ -3,6 +3,8 @@
 // The losses of the slices of an expression: from the public calls to problems and passes.
 #pragma once
 
+#include <optional>
+
 #include "hvp_calls.hpp"
 #include "loss_calls.hpp"
 #include "nll_calls.hpp"

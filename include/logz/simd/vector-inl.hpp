@@ -2,7 +2,7 @@
 //
 // The vector vocabulary that every target shares: GCC's and Clang's vector types with their own operators (+ - * /,
 // comparison ? : selection, integer shifts). What a target does in its own way (fma, exp, partial loads) follows in its
-// file. Everything is forced inline, so no vector crosses a call.
+// file. Where there is optimisation everything is forced inline, and no vector crosses a call.
 
 namespace LOGZ_TARGET {
 
