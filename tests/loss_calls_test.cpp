@@ -131,3 +131,61 @@ TEST_CASE("losses: the gradient may overwrite logits and probabilities, and the 
   logits = logz::cross_entropy_backward(above, logits.rowwise(), p);
   CHECK(logits == per_sample);
 }
+
+// A sole sample without options has a way of its own, and the usual one where its numbers are not ordinary.
+TEST_CASE_TEMPLATE("a sole sample has the loss and the gradient that it has among others", T, float, double) {
+  using matrix = Eigen::Matrix<T, Eigen::Dynamic, Eigen::Dynamic, Eigen::RowMajor>;
+  using vector = Eigen::Matrix<T, Eigen::Dynamic, 1>;
+  const T infinity = std::numeric_limits<T>::infinity(), nan = std::numeric_limits<T>::quiet_NaN();
+  const auto same = [](T a, T b) { return a == b || (a != a && b != b); };
+  for (const Eigen::Index n : {1, 2, 10, 40, 300}) {
+    for (const T special : {T(0), T(3), T(30000), infinity, -infinity, nan}) {
+      for (const int target : {0, int(n) - 1, -100}) {
+        CAPTURE(n);
+        CAPTURE(special);
+        CAPTURE(target);
+        matrix three = matrix::Random(3, n) * T(4);
+        three(1, 0) = special;
+        const std::vector<int> targets{0, target, 0}, sole{target};
+        logz::cross_entropy_options<T> sum;
+        sum.reduction = logz::reduction::sum;
+        sum.empty_mean = logz::empty_mean::zero;
+        const vector each = logz::cross_entropy_per_sample(three.rowwise(), targets, sum);
+        matrix grads, grad;
+        (void)logz::cross_entropy_with_grad(three.rowwise(), targets, grads, sum);
+        const matrix one = three.row(1);
+        const auto check = [&](T loss, const matrix& slopes) {
+          CHECK(same(loss, each(1)));
+          for (Eigen::Index l = 0; l < n; ++l) CHECK(same(slopes(0, l), grads(1, l)));
+        };
+        for (const auto how : {logz::reduction::sum, logz::reduction::mean}) {
+          auto options = sum;
+          options.reduction = how;
+          CHECK(same(logz::cross_entropy(one.rowwise(), sole, options), each(1)));
+          T loss = logz::cross_entropy_with_grad(one.rowwise(), sole, grad, options);
+          check(loss, grad);
+          matrix in_place = one;
+          loss = logz::cross_entropy_with_grad(in_place.rowwise(), sole, in_place, options);
+          check(loss, in_place);
+          loss = logz::cross_entropy_with_grad((one * T(1)).rowwise(), sole, grad, options);
+          check(loss, grad);
+        }
+      }
+    }
+  }
+  const matrix logits = matrix::Random(1, 4);
+  logz::cross_entropy_options<T> ignoring;  // a class
+  ignoring.ignore_index = 2;
+  ignoring.empty_mean = logz::empty_mean::zero;
+  matrix slopes;
+  CHECK(logz::cross_entropy(logits.rowwise(), std::vector<int>{2}, ignoring) == 0);
+  CHECK(logz::cross_entropy_with_grad(logits.rowwise(), std::vector<int>{2}, slopes, ignoring) == 0);
+  CHECK((slopes.array() == 0).all());
+  matrix untouched = matrix::Constant(1, 4, T(7));
+  for (const int wrong : {-1, 4}) {
+    CHECK_THROWS_AS((void)logz::cross_entropy(logits.rowwise(), std::vector<int>{wrong}), std::out_of_range);
+    CHECK_THROWS_AS((void)logz::cross_entropy_with_grad(logits.rowwise(), std::vector<int>{wrong}, untouched),
+                    std::out_of_range);
+  }
+  CHECK((untouched.array() == 7).all());
+}

@@ -217,8 +217,6 @@ TEST_CASE_TEMPLATE("panels: a slice's bits do not depend on how many lie beside 
   }
 }
 
-// Slices that are read where they are come in panels of any width, and a far one sends their blocks through scratch: the
-// small one on the stack holds 32 rows of up to 92 floats.
 TEST_CASE_TEMPLATE("few rows: gradients in place are the gradients elsewhere", T, float, double) {
   for (const Index n : {1, 2, 3, 10, 15, 16, 17}) {
     for (Index count = 1; count <= 70; ++count) {
@@ -242,6 +240,8 @@ TEST_CASE_TEMPLATE("few rows: gradients in place are the gradients elsewhere", T
   }
 }
 
+// Slices that are read where they are come in panels of any width, and a far one sends their blocks through scratch: the
+// small one on the stack holds 32 rows of up to 92 floats.
 TEST_CASE_TEMPLATE("wide panels: a slice's bits do not depend on how many lie beside it", T, float, double) {
   const double limit = std::is_same_v<T, float> ? 16384 : 4096;
   for (const Index n : {7, 33, 40}) {

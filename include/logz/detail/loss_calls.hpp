@@ -205,18 +205,18 @@ class loss_pass {
   std::array<C, most_in_block> log_z_;
 };
 
-/// The loss of one sample of a few classes, without options; false, and nothing done, for any other problem.
+/// Losses that are not reduced: that of one sample of a few classes, without options; false, and nothing done, for any other
+/// problem.
 template <class Problem, class S>
 inline bool run_alone([[maybe_unused]] const Problem& problem, [[maybe_unused]] const slice_shape& shape,
                       [[maybe_unused]] const slices<const S>& x, [[maybe_unused]] loss_results<S>& results) {
   if constexpr (Problem::are_indices) {
-    if (problem.samples() != 1 || !problem.is_plain() || results.outputs != nullptr) return false;
+    if (results.each.data == nullptr || problem.samples() != 1 || !problem.is_plain()) return false;
     const Index target = problem.targets().of(0);
     compute_t<S> loss;
     const slices<S> none{nullptr, 0, 0, 0};
     if (target < 0 || !engine::cross_entropy_alone<false>(shape, x, target, none, loss)) return false;
-    results.sum.add(loss);
-    if (results.each.data != nullptr) *results.each.data = static_cast<loss_t<S>>(loss);
+    *results.each.data = static_cast<loss_t<S>>(loss);
     return true;
   } else {
     return false;

@@ -226,8 +226,8 @@ struct waiting_row {
   S at_target;
 };
 
-/// Adds exp of n numbers at x to the sum. For softmax the rounded exps are left at out, which may be x, or null;
-/// otherwise it is null or where a result will be written. What lies `ahead` is asked for. `Tracks`: the largest number is found too,
+/// Adds exp of n numbers at x to the sum. For softmax the rounded exps are left at out, which may be x, or null; otherwise
+/// it is null or where a result will be written. What lies `ahead` is asked for. `Tracks`: the largest number is found too,
 /// where the sum does not find it by itself. The map of the row that waits is done on the way.
 template <class S, forward_op Op, terms Which, bool Tracks = false>
 __attribute__((noinline)) void row_sum(partition<S>& z, const S* x, ptrdiff_t n, S* out, ptrdiff_t ahead,
